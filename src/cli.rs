@@ -1,0 +1,3 @@
+//! What was typed, nothing more; `run` picks the op.
+
+pub mod progress;

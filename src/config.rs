@@ -1,0 +1,3 @@
+//! Settings: the only reader of flags, environment and file.
+
+pub mod file;

@@ -1,0 +1,1 @@
+//! What a local directory needs beyond the store: its root, modes, leftovers.

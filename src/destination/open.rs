@@ -1,0 +1,1 @@
+//! From URL and options to a store.

@@ -1,0 +1,1 @@
+//! An upload that becomes visible only when it is proved.

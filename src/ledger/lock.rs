@@ -1,0 +1,1 @@
+//! One writer at a time, by an OS file lock.

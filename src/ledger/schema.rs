@@ -1,0 +1,1 @@
+//! Applies `migrations/`, refuses a newer schema.

@@ -1,0 +1,3 @@
+//! The `nestegg` command.
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! The vocabulary: pure values, no I/O, no async, no clock.
+
+pub mod backup;
+pub mod checksum;
+pub mod content;
+pub mod holding;
+pub mod ids;
+pub mod key;
+pub mod outcome;
+pub mod retry;
+pub mod secret;
+pub mod server;
+pub mod sidecar;

@@ -1,0 +1,113 @@
+//! What the ledger holds, in the shapes that `list` and `status` show.
+
+use jiff::Timestamp;
+
+use crate::model::checksum::Verdict;
+use crate::model::ids::BackupId;
+use crate::model::ids::DestinationName;
+use crate::model::ids::PanelName;
+use crate::model::ids::ServerId;
+use crate::model::key::ObjectKey;
+
+/// Whether the panel still lists a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PanelPresence {
+    /// It did when last looked at.
+    Listed,
+    /// It no longer does: rotated away or deleted.
+    Vanished,
+}
+
+/// One verified copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldCopy {
+    /// The panel.
+    pub panel: PanelName,
+    /// The server.
+    pub server: ServerId,
+    /// The server's name when last seen.
+    pub server_name: String,
+    /// The backup.
+    pub backup: BackupId,
+    /// The backup's name when last seen.
+    pub backup_name: String,
+    /// When the panel's node reported the archive whole.
+    pub completed_at: Timestamp,
+    /// The panel's digest, as `algorithm:hex`.
+    pub panel_checksum: Option<String>,
+    /// Whether the panel still lists it.
+    pub on_panel: PanelPresence,
+    /// The destination.
+    pub destination: DestinationName,
+    /// The archive's key below the destination's root.
+    pub key: ObjectKey,
+    /// The archive's length.
+    pub archive_bytes: u64,
+    /// The archive's SHA-256, lower-case hex.
+    pub sha256: String,
+    /// The stored object's length.
+    pub stored_bytes: u64,
+    /// What was proved when it was made.
+    pub verdict: Verdict,
+    /// When it became visible, or was adopted.
+    pub mirrored_at: Timestamp,
+    /// When it was last read back and found right.
+    pub verified_at: Option<Timestamp>,
+}
+
+/// A completed backup that a destination lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingCopy {
+    /// The backup.
+    pub backup: BackupId,
+    /// The backup's name when last seen.
+    pub backup_name: String,
+    /// When the panel's node reported the archive whole.
+    pub completed_at: Timestamp,
+    /// Why the last try failed; `None` when there was none yet.
+    pub why: Option<String>,
+}
+
+/// What one destination holds of one server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationHolding {
+    /// The destination.
+    pub destination: DestinationName,
+    /// How many verified copies.
+    pub copies: u64,
+    /// Their stored bytes together.
+    pub stored_bytes: u64,
+    /// The newest verified copy's backup time.
+    pub newest_completed_at: Option<Timestamp>,
+    /// Backups that were wanted there and are not, newest first.
+    pub missing: Vec<MissingCopy>,
+}
+
+/// How one server stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerHolding {
+    /// The panel.
+    pub panel: PanelName,
+    /// The server.
+    pub server: ServerId,
+    /// Its short id.
+    pub identifier: String,
+    /// Its name when last seen.
+    pub name: String,
+    /// When a run last listed its backups.
+    pub last_listed_at: Option<Timestamp>,
+    /// Why the last run left it out, if it did.
+    pub skipped_because: Option<String>,
+    /// One entry a destination that holds or lacks something of it, by name.
+    pub destinations: Vec<DestinationHolding>,
+}
+
+impl ServerHolding {
+    /// The backup time of the newest verified copy, over all destinations.
+    pub fn newest_completed_at(&self) -> Option<Timestamp> {
+        self.destinations
+            .iter()
+            .filter_map(|holding| holding.newest_completed_at)
+            .max()
+    }
+}

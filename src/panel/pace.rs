@@ -1,0 +1,1 @@
+//! Staying under the panel's rate limit over all concurrent work.

@@ -1,0 +1,1 @@
+//! Paging that trusts neither `links.next` nor the order of rows.

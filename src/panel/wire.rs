@@ -1,0 +1,1 @@
+//! The JSON as panels send it; private to the panel module.

@@ -1,0 +1,3 @@
+//! Pure decisions: what the panel has, what the ledger knows, policy and now become a plan.
+
+pub mod mirror;

@@ -1,0 +1,1 @@
+//! What a mirror run will do, decided before it does it.

@@ -1,0 +1,1 @@
+//! Reports for people: plain lines and tables.

@@ -1,0 +1,5 @@
+//! One backup: link → bytes → uploads → verify → commit.
+
+pub mod inspect;
+pub mod pump;
+pub mod source;

@@ -1,0 +1,1 @@
+//! The gzip and tar inside, walked to their end.

@@ -1,0 +1,1 @@
+//! The bytes of one archive, resumed when they break off.

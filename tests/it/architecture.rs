@@ -1,0 +1,1 @@
+//! Who may import whom: style as data.

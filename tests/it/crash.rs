@@ -1,0 +1,1 @@
+//! Killed at any moment, run again, nothing lost and nothing false.

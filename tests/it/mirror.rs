@@ -1,0 +1,1 @@
+//! Mirroring from the fake panel to real stores.

@@ -1,0 +1,1 @@
+//! The panel client against the fake panel.

@@ -1,0 +1,1 @@
+//! Archives like a node's, and broken ones.

@@ -1,0 +1,1 @@
+//! A panel and its node over real HTTP.

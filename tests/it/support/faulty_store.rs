@@ -1,0 +1,1 @@
+//! A store that fails, hangs or dies at the n-th effect.

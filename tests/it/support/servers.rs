@@ -1,0 +1,1 @@
+//! Real storage servers, installed and started by the tests.

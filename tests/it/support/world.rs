@@ -1,0 +1,1 @@
+//! One panel, stores, ledger and clock.
