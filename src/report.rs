@@ -13,16 +13,8 @@ use crate::model::ids::RunId;
 use crate::model::outcome::BackupOutcome;
 use crate::model::outcome::Ended;
 use crate::model::outcome::Failure;
+use crate::model::outcome::Mode;
 use crate::model::outcome::Skipped;
-
-/// Whether a run changes anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// It only says what it would do.
-    DryRun,
-    /// It does it.
-    Apply,
-}
 
 /// What one run of `mirror` did.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,15 @@ use crate::model::ids::PanelName;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
 
+/// Whether a run changes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It only says what it would do.
+    DryRun,
+    /// It does it.
+    Apply,
+}
+
 /// What a failure is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
