@@ -1,5 +1,8 @@
 //! All nondeterminism of a run, in one struct: the clock and the wish to stop.
 
+use std::sync::Arc;
+use std::sync::OnceLock;
+
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +29,15 @@ impl Clock {
     }
 }
 
+/// Who told a run to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopSignal {
+    /// SIGINT, or Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
 /// What a run may not decide for itself.
 #[derive(Debug, Clone)]
 pub struct Env {
@@ -33,19 +45,32 @@ pub struct Env {
     pub clock: Clock,
     /// Cancelled when the run shall stop cleanly; whoever holds an upload aborts it.
     pub cancel: CancellationToken,
+    stopped_by: Arc<OnceLock<StopSignal>>,
 }
 
 impl Env {
-    /// The real thing, never cancelled until somebody does.
-    pub fn system() -> Self {
+    /// A clock, and nobody who has told the run to stop.
+    pub fn new(clock: Clock) -> Self {
         Self {
-            clock: Clock::System,
+            clock,
             cancel: CancellationToken::new(),
+            stopped_by: Arc::default(),
         }
     }
 
     /// The current time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Tells the run to stop cleanly; the first teller is remembered.
+    pub fn stop(&self, signal: StopSignal) {
+        self.stopped_by.get_or_init(|| signal);
+        self.cancel.cancel();
+    }
+
+    /// Who told the run to stop, if anybody did.
+    pub fn stopped_by(&self) -> Option<StopSignal> {
+        self.stopped_by.get().copied()
     }
 }

@@ -2,6 +2,16 @@
 
 use std::process::ExitCode;
 
+use crate::model::outcome::Ended;
+use crate::model::outcome::Failure;
+use crate::model::outcome::FailureKind;
+use crate::model::outcome::Scope;
+use crate::report::Freshness;
+use crate::report::MirrorReport;
+use crate::report::ServerStatus;
+use crate::report::StatusReport;
+use crate::report::outcome::Outcome;
+
 /// How a command ends; the numbers are a promise and are never reused (design section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -46,10 +56,408 @@ impl Exit {
             Self::Terminated => 143,
         }
     }
+
+    /// How a run of `mirror` ends. The first row that applies:
+    ///
+    /// | what happened | exit |
+    /// |---|---|
+    /// | told to stop | 130, 143 |
+    /// | anything failed on integrity | 4 |
+    /// | failures, and nothing held: a panel or destination refused the credentials | 12 |
+    /// | … no server of those asked for exists | 2 |
+    /// | … anything else | 1 |
+    /// | failures, and something held | 3 |
+    /// | a limit came before the end of the work | 10 |
+    /// | none of these; what was skipped does not count | 0 |
+    pub fn of_mirror(report: &MirrorReport) -> Self {
+        let is_integrity = |failure: &Failure| failure.kind == FailureKind::Integrity;
+        let stopped = match report.ended {
+            Ended::BySigint => Some(Self::Interrupted),
+            Ended::BySigterm => Some(Self::Terminated),
+            Ended::InFull | Ended::AtLimit => None,
+        };
+        if let Some(exit) = stopped {
+            exit
+        } else if report.failures().any(is_integrity) {
+            Self::Integrity
+        } else {
+            match report.outcome() {
+                Outcome::Ok => Self::Done,
+                Outcome::Partial if report.has_failures() => Self::Partial,
+                Outcome::Partial => Self::Limit,
+                Outcome::Failed => Self::of_nothing_done(report),
+                Outcome::Interrupted => Self::Interrupted,
+            }
+        }
+    }
+
+    fn of_nothing_done(report: &MirrorReport) -> Self {
+        let refused = |failure: &Failure| failure.kind == FailureKind::Credentials;
+        let refused_at_the_door = |failure: &Failure| {
+            refused(failure) && matches!(failure.scope, Scope::Panel | Scope::Destination)
+        };
+        let names_no_server = |failure: &Failure| {
+            failure.kind == FailureKind::NotFound && failure.scope == Scope::Server
+        };
+        let mut failures = report.failures().peekable();
+        if failures.peek().is_none() {
+            Self::Failed
+        } else if report.failures().any(refused_at_the_door) || report.failures().all(refused) {
+            Self::Credentials
+        } else if report.servers == 0 && failures.all(names_no_server) {
+            Self::Usage
+        } else {
+            Self::Failed
+        }
+    }
+
+    /// How `status` ends: 5 when a promise of freshness is broken, else 0.
+    pub fn of_status(report: &StatusReport) -> Self {
+        let is_broken = |server: &ServerStatus| match server.freshness {
+            Freshness::Stale => true,
+            Freshness::Never => server.max_age.is_some(),
+            Freshness::Fresh | Freshness::NotPromised => false,
+        };
+        if report.servers.iter().any(is_broken) {
+            Self::Freshness
+        } else {
+            Self::Done
+        }
+    }
+
+    /// How a command ends that failed as a whole, before it could do anything.
+    ///
+    /// Wrong usage and a held lock are no failures of a kind: they have codes of their own,
+    /// [`Exit::Usage`] and [`Exit::Locked`].
+    pub const fn of_failure(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Credentials => Self::Credentials,
+            FailureKind::Integrity => Self::Integrity,
+            FailureKind::Interrupted => Self::Interrupted,
+            FailureKind::Permission
+            | FailureKind::Unreachable
+            | FailureKind::Protocol
+            | FailureKind::NotFound
+            | FailureKind::RateLimited
+            | FailureKind::ServerState
+            | FailureKind::Policy
+            | FailureKind::NoSpace
+            | FailureKind::Destination
+            | FailureKind::Transfer
+            | FailureKind::Local => Self::Failed,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::holding::ServerHolding;
+    use crate::model::ids::BackupId;
+    use crate::model::ids::ServerId;
+    use crate::model::key::ObjectKey;
+    use crate::model::key::ObjectKind;
+    use crate::model::outcome::BackupOutcome;
+    use crate::model::outcome::CopyOutcome;
+    use crate::model::outcome::CopyState;
+    use crate::model::outcome::Mode;
+    use crate::model::outcome::Skipped;
+
+    use CopyState::AlreadyHeld;
+    use CopyState::Failed;
+    use CopyState::Mirrored;
+    use CopyState::NotReached;
+    use CopyState::WouldMirror;
+
+    const SERVER: &str = "a1fa0000-1111-4111-8111-00000000000a";
+    const BACKUP: &str = "6fdff738-bf44-4933-824f-489198dda9e6";
+
+    fn failure(scope: Scope, kind: FailureKind) -> Failure {
+        Failure {
+            scope,
+            id: "x".to_owned(),
+            kind,
+            message: "could not".to_owned(),
+            hint: String::new(),
+        }
+    }
+
+    fn backup(copies: &[CopyState]) -> BackupOutcome {
+        let server: ServerId = SERVER.parse().unwrap();
+        let backup: BackupId = BACKUP.parse().unwrap();
+        let copy = |state: &CopyState| CopyOutcome {
+            destination: "b2".parse().unwrap(),
+            key: ObjectKey::for_backup(server, backup, ObjectKind::Archive),
+            state: *state,
+            verdict: None,
+            failure: None,
+        };
+        BackupOutcome {
+            panel: "main".parse().unwrap(),
+            server,
+            server_name: String::new(),
+            backup,
+            name: String::new(),
+            bytes: 1,
+            sha256: None,
+            panel_checksum: None,
+            downloaded_bytes: 0,
+            uploaded_bytes: 0,
+            copies: copies.iter().map(copy).collect(),
+        }
+    }
+
+    fn run(backups: &[&[CopyState]], errors: &[(Scope, FailureKind)]) -> MirrorReport {
+        MirrorReport {
+            run: None,
+            started_at: Timestamp::UNIX_EPOCH,
+            finished_at: Timestamp::UNIX_EPOCH,
+            mode: Mode::Apply,
+            servers: 1,
+            backups_seen: 0,
+            skipped: Vec::new(),
+            backups: backups.iter().map(|copies| backup(copies)).collect(),
+            errors: errors
+                .iter()
+                .map(|(scope, kind)| failure(*scope, *kind))
+                .collect(),
+            ended: Ended::InFull,
+        }
+    }
+
+    const REFUSED: (Scope, FailureKind) = (Scope::Panel, FailureKind::Credentials);
+    const REFUSED_THERE: (Scope, FailureKind) = (Scope::Destination, FailureKind::Credentials);
+    const DOWN: (Scope, FailureKind) = (Scope::Panel, FailureKind::Unreachable);
+    const CORRUPT: (Scope, FailureKind) = (Scope::Backup, FailureKind::Integrity);
+    const CUT: (Scope, FailureKind) = (Scope::Backup, FailureKind::Transfer);
+    const NO_SUCH_SERVER: (Scope, FailureKind) = (Scope::Server, FailureKind::NotFound);
+
+    #[test]
+    fn every_number_is_the_promised_one() {
+        let all = [
+            (Exit::Done, 0),
+            (Exit::Failed, 1),
+            (Exit::Usage, 2),
+            (Exit::Partial, 3),
+            (Exit::Integrity, 4),
+            (Exit::Freshness, 5),
+            (Exit::Limit, 10),
+            (Exit::Locked, 11),
+            (Exit::Credentials, 12),
+            (Exit::Interrupted, 130),
+            (Exit::Terminated, 143),
+        ];
+        for (exit, code) in all {
+            assert_eq!(exit.code(), code, "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_ends_by_the_first_row_that_applies() {
+        let rows: &[(&str, MirrorReport, Exit)] = &[
+            ("nothing to do", run(&[], &[]), Exit::Done),
+            (
+                "all held or made",
+                run(&[&[Mirrored, AlreadyHeld], &[AlreadyHeld]], &[]),
+                Exit::Done,
+            ),
+            ("a dry run", run(&[&[WouldMirror]], &[]), Exit::Done),
+            (
+                "one of two copies failed",
+                run(&[&[Mirrored, Failed]], &[CUT]),
+                Exit::Partial,
+            ),
+            (
+                "one backup held, one failed",
+                run(&[&[AlreadyHeld], &[Failed]], &[CUT]),
+                Exit::Partial,
+            ),
+            (
+                "a failed copy without a reason is no success",
+                run(&[&[Mirrored, Failed]], &[]),
+                Exit::Partial,
+            ),
+            (
+                "a refused panel beside one that worked",
+                run(&[&[AlreadyHeld]], &[REFUSED]),
+                Exit::Partial,
+            ),
+            ("panel down", run(&[], &[DOWN]), Exit::Failed),
+            (
+                "all copies failed",
+                run(&[&[Failed, Failed]], &[CUT]),
+                Exit::Failed,
+            ),
+            (
+                "failed without a reason",
+                run(&[&[Failed]], &[]),
+                Exit::Failed,
+            ),
+            ("key refused", run(&[], &[REFUSED]), Exit::Credentials),
+            (
+                "storage key refused",
+                run(&[&[Failed]], &[REFUSED_THERE]),
+                Exit::Credentials,
+            ),
+            (
+                "one panel refuses, one is down",
+                run(&[], &[DOWN, REFUSED]),
+                Exit::Credentials,
+            ),
+            (
+                "a backup refused for its credentials, another cut",
+                run(
+                    &[&[Failed], &[Failed]],
+                    &[(Scope::Backup, FailureKind::Credentials), CUT],
+                ),
+                Exit::Failed,
+            ),
+            (
+                "a mismatch beats a partial run",
+                run(&[&[Mirrored], &[Failed]], &[CUT, CORRUPT]),
+                Exit::Integrity,
+            ),
+            (
+                "a mismatch beats refused credentials",
+                run(&[&[Failed]], &[REFUSED, CORRUPT]),
+                Exit::Integrity,
+            ),
+            (
+                "not reached",
+                run(&[&[Mirrored], &[NotReached]], &[]),
+                Exit::Limit,
+            ),
+            (
+                "not reached, and a failure",
+                run(&[&[Mirrored], &[NotReached]], &[CUT]),
+                Exit::Partial,
+            ),
+            (
+                "not reached, and nothing else done",
+                run(&[&[NotReached]], &[DOWN]),
+                Exit::Failed,
+            ),
+        ];
+        for (what, report, exit) in rows {
+            assert_eq!(Exit::of_mirror(report), *exit, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_failure_that_only_a_copy_tells_of_counts() {
+        let mut report = run(&[&[Failed], &[Mirrored]], &[]);
+        report.backups[0].copies[0].failure = Some(failure(CORRUPT.0, CORRUPT.1));
+        assert_eq!(Exit::of_mirror(&report), Exit::Integrity);
+    }
+
+    #[test]
+    fn being_stopped_beats_everything() {
+        for (ended, exit) in [
+            (Ended::BySigint, Exit::Interrupted),
+            (Ended::BySigterm, Exit::Terminated),
+        ] {
+            let mut report = run(&[&[Failed], &[NotReached]], &[CORRUPT, REFUSED]);
+            report.ended = ended;
+            assert_eq!(Exit::of_mirror(&report), exit);
+        }
+    }
+
+    #[test]
+    fn a_limit_is_told_even_when_no_backup_was_listed_for_it() {
+        let mut report = run(&[&[AlreadyHeld]], &[]);
+        report.ended = Ended::AtLimit;
+        assert_eq!(Exit::of_mirror(&report), Exit::Limit);
+    }
+
+    #[test]
+    fn asking_for_servers_of_which_none_exists_is_wrong_usage() {
+        let mut report = run(&[], &[NO_SUCH_SERVER, NO_SUCH_SERVER]);
+        report.servers = 0;
+        assert_eq!(Exit::of_mirror(&report), Exit::Usage);
+        report.errors.push(failure(DOWN.0, DOWN.1));
+        assert_eq!(Exit::of_mirror(&report), Exit::Failed);
+        let one_of_two_exists = run(&[&[Mirrored]], &[NO_SUCH_SERVER]);
+        assert_eq!(Exit::of_mirror(&one_of_two_exists), Exit::Partial);
+    }
+
+    #[test]
+    fn what_was_skipped_does_not_fail_a_run() {
+        let mut report = run(&[&[Mirrored]], &[]);
+        report.skipped.push(Skipped {
+            panel: "main".parse().unwrap(),
+            server: SERVER.parse().unwrap(),
+            server_name: "lobby".to_owned(),
+            backup: None,
+            why: "suspended".to_owned(),
+        });
+        assert_eq!(Exit::of_mirror(&report), Exit::Done);
+    }
+
+    #[test]
+    fn status_ends_with_5_only_when_a_promise_is_broken() {
+        let hours = Some(SignedDuration::from_hours(26));
+        for (freshness, max_age, exit) in [
+            (Freshness::Fresh, hours, Exit::Done),
+            (Freshness::NotPromised, None, Exit::Done),
+            (Freshness::Never, None, Exit::Done),
+            (Freshness::Never, hours, Exit::Freshness),
+            (Freshness::Stale, hours, Exit::Freshness),
+        ] {
+            let status = |freshness, max_age| ServerStatus {
+                holding: ServerHolding {
+                    panel: "main".parse().unwrap(),
+                    server: SERVER.parse().unwrap(),
+                    identifier: "a1fa0000".to_owned(),
+                    name: "lobby".to_owned(),
+                    last_listed_at: None,
+                    skipped_because: None,
+                    destinations: Vec::new(),
+                },
+                max_age,
+                freshness,
+            };
+            let report = StatusReport {
+                at: Timestamp::UNIX_EPOCH,
+                last_run: None,
+                servers: vec![status(Freshness::Fresh, hours), status(freshness, max_age)],
+            };
+            assert_eq!(
+                Exit::of_status(&report),
+                exit,
+                "{freshness:?} of {max_age:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_kind_of_failure_has_its_code() {
+        use FailureKind as Kind;
+        for (kind, exit) in [
+            (Kind::Credentials, Exit::Credentials),
+            (Kind::Permission, Exit::Failed),
+            (Kind::Unreachable, Exit::Failed),
+            (Kind::Protocol, Exit::Failed),
+            (Kind::NotFound, Exit::Failed),
+            (Kind::RateLimited, Exit::Failed),
+            (Kind::ServerState, Exit::Failed),
+            (Kind::Integrity, Exit::Integrity),
+            (Kind::Policy, Exit::Failed),
+            (Kind::NoSpace, Exit::Failed),
+            (Kind::Destination, Exit::Failed),
+            (Kind::Transfer, Exit::Failed),
+            (Kind::Interrupted, Exit::Interrupted),
+            (Kind::Local, Exit::Failed),
+        ] {
+            assert_eq!(Exit::of_failure(kind), exit, "{kind:?}");
+        }
     }
 }

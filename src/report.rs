@@ -2,6 +2,8 @@
 
 pub mod human;
 pub mod json;
+pub mod outcome;
+pub mod words;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -59,13 +61,36 @@ impl MirrorReport {
     }
 }
 
+/// How far a panel's or node's clock may be ahead of ours before its dates are not believed.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Whether a backup claims to be from a time that has not come yet, by more than clocks differ.
+///
+/// Such a date says nothing of the copy's age.
+pub fn is_dated_ahead(completed_at: Timestamp, now: Timestamp) -> bool {
+    completed_at.duration_since(now) > CLOCK_TOLERANCE
+}
+
 /// How fresh and complete the mirror is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusReport {
     /// When it was asked.
     pub at: Timestamp,
+    /// The latest run of `mirror`, whatever it was about.
+    pub last_run: Option<LastRun>,
     /// One entry a server, by panel and name.
     pub servers: Vec<ServerStatus>,
+}
+
+/// The latest run of `mirror`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastRun {
+    /// The ledger's number for it.
+    pub run: RunId,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended, and with which exit code; `None` when it was killed or still runs.
+    pub end: Option<(Timestamp, u8)>,
 }
 
 /// One server, and the freshness promised for it.
@@ -84,7 +109,7 @@ pub struct ServerStatus {
 pub enum Freshness {
     /// It is.
     Fresh,
-    /// It is older than promised.
+    /// It is older than promised, or dated in the future (see [`is_dated_ahead`]).
     Stale,
     /// There is no copy at all.
     Never,

@@ -50,6 +50,11 @@ macro_rules! uuid_id {
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Uuid);
 
+        impl $name {
+            /// All zeros, which nothing real is called by.
+            pub const NIL: Self = Self(Uuid::nil());
+        }
+
         impl FromStr for $name {
             type Err = NotAUuid;
 

@@ -59,6 +59,11 @@ impl ObjectKey {
         }
     }
 
+    /// The key under which uploads are tried: no backup has it, and nothing ever becomes visible there.
+    pub const fn of_probe() -> Self {
+        Self::for_backup(ServerId::NIL, BackupId::NIL, ObjectKind::Archive)
+    }
+
     /// Reads a key back from a name below the root; `None` for anything of another layout.
     pub fn parse(name: &str) -> Option<Self> {
         let (server, file) = name.split_once('/')?;

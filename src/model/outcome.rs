@@ -32,6 +32,8 @@ pub enum Scope {
     Backup,
     /// One destination.
     Destination,
+    /// The ledger: what was done is not recorded.
+    Ledger,
 }
 
 impl fmt::Display for Scope {
@@ -41,6 +43,7 @@ impl fmt::Display for Scope {
             Self::Server => "server",
             Self::Backup => "backup",
             Self::Destination => "destination",
+            Self::Ledger => "ledger",
         })
     }
 }

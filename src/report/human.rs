@@ -1,1 +1,31 @@
 //! Reports for people: plain lines and tables.
+//!
+//! Foreign text (names, reasons, messages) is made fit to print on its way out; what a panel
+//! calls a server can neither move the cursor nor add a line.
+
+mod errors;
+mod holdings;
+mod plan;
+mod style;
+mod summary;
+
+pub use errors::errors;
+pub use errors::failure;
+pub use errors::mirror_errors;
+pub use errors::whole_failure;
+pub use holdings::list;
+pub use holdings::status;
+pub use plan::plan;
+pub use style::Color;
+pub use style::Style;
+pub use summary::mirror_line;
+pub use summary::mirror_summary;
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Nothing when all is well.
+    Quiet,
+    /// What was done, in short.
+    Normal,
+}

@@ -1,7 +1,1 @@
 //! What the tests stand on: a fake panel, real storage servers, a faulty store, one world.
-
-pub(crate) mod archive;
-pub(crate) mod fake_panel;
-pub(crate) mod faulty_store;
-pub(crate) mod servers;
-pub(crate) mod world;

@@ -1,0 +1,120 @@
+//! What failed, why, and what to do about it.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::io;
+use std::io::Write;
+
+use crate::model::outcome::BackupOutcome;
+use crate::model::outcome::Failure;
+use crate::model::outcome::Scope;
+use crate::model::outcome::chain;
+use crate::model::text::one_line;
+use crate::report::MirrorReport;
+use crate::report::human::style;
+use crate::report::human::style::Style;
+use crate::report::human::style::Tone;
+
+/// Messages and hints are cut to this many characters.
+const MESSAGE_CHARACTERS: usize = 1000;
+
+/// Writes every failure of a run as [`failure`] does, each once, backups with their names.
+/// Nothing when nothing failed.
+///
+/// # Errors
+/// What the writer refuses.
+pub fn mirror_errors(report: &MirrorReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let backups: HashMap<String, &BackupOutcome> = report
+        .backups
+        .iter()
+        .map(|backup| (backup.backup.to_string(), backup))
+        .collect();
+    each_once(&report.errors, |failure| {
+        let known = backups.get(&failure.id);
+        let subject = match (failure.scope, known) {
+            (Scope::Backup, Some(backup)) => format!(
+                "backup {} / {} ({})",
+                style::name(&backup.server_name),
+                style::name(&backup.name),
+                backup.backup,
+            ),
+            (
+                Scope::Backup | Scope::Panel | Scope::Server | Scope::Destination | Scope::Ledger,
+                _,
+            ) => subject_of(failure),
+        };
+        write_failure(&subject, failure, style, out)
+    })
+}
+
+/// Writes failures as [`failure`] does, each once.
+///
+/// # Errors
+/// What the writer refuses.
+pub fn errors(failures: &[Failure], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    each_once(failures, |one| failure(one, style, out))
+}
+
+/// Writes why a command failed as a whole: `error: what and why`, then `  hint: what to do`.
+///
+/// # Errors
+/// What the writer refuses.
+pub fn whole_failure(
+    error: &(dyn std::error::Error + 'static),
+    hint: &str,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let message = one_line(&chain(error), MESSAGE_CHARACTERS);
+    writeln!(out, "{} {message}", style.paint("error:", Tone::Bad))?;
+    if !hint.is_empty() {
+        let hint = one_line(hint, MESSAGE_CHARACTERS);
+        writeln!(out, "  {} {hint}", style.paint("hint:", Tone::Careful))?;
+    }
+    Ok(())
+}
+
+/// Writes one failure: `error: what: why`, then `  hint: what to do` when there is one.
+///
+/// # Errors
+/// What the writer refuses.
+pub fn failure(failure: &Failure, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    write_failure(&subject_of(failure), failure, style, out)
+}
+
+fn each_once(
+    failures: &[Failure],
+    mut write: impl FnMut(&Failure) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut told = HashSet::new();
+    for failure in failures {
+        if told.insert((failure.scope.to_string(), &failure.id, &failure.message)) {
+            write(failure)?;
+        }
+    }
+    Ok(())
+}
+
+fn subject_of(failure: &Failure) -> String {
+    format!("{} {}", failure.scope, style::name(&failure.id))
+}
+
+fn write_failure(
+    subject: &str,
+    failure: &Failure,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let message = one_line(&failure.message, MESSAGE_CHARACTERS);
+    let error = style.paint("error:", Tone::Bad);
+    writeln!(out, "{error} {subject}: {message}")?;
+    if !failure.hint.is_empty() {
+        let hint = style.paint("hint:", Tone::Careful);
+        writeln!(
+            out,
+            "  {hint} {}",
+            one_line(&failure.hint, MESSAGE_CHARACTERS)
+        )?;
+    }
+    Ok(())
+}
