@@ -1,2 +1,4 @@
 //! The integration tests: one binary, one link step.
 #![cfg(test)]
+
+mod recordings;
