@@ -1,4 +1,8 @@
 //! The integration tests: one binary, one link step.
 #![cfg(test)]
 
+pub mod support;
+
+mod conformance;
+mod destination;
 mod recordings;

@@ -1,0 +1,230 @@
+//! S3 and what speaks it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use object_store::ClientConfigKey;
+use object_store::ObjectStore;
+use object_store::aws::AmazonS3Builder;
+use object_store::aws::AmazonS3ConfigKey;
+use object_store::path::Path;
+use url::Url;
+
+use crate::destination::error::Error;
+use crate::destination::open::Endpoint;
+use crate::destination::open::Handle;
+use crate::destination::open::Handles;
+use crate::destination::open::Opened;
+use crate::destination::open::client;
+use crate::destination::open::location;
+use crate::destination::open::no_credentials;
+use crate::destination::open::plain_http;
+use crate::destination::open::retry;
+use crate::destination::options;
+use crate::destination::options::Settings;
+use crate::destination::options::USE_INSTANCE_METADATA;
+use crate::destination::redact::Scrubber;
+use crate::destination::tuning::DestinationTuning;
+use crate::model::secret::Secret;
+
+const CHECKSUM: &str = "aws_checksum_algorithm";
+
+/// Opens a bucket.
+pub(super) fn open(
+    bucket: &str,
+    prefix: Path,
+    given: &BTreeMap<String, Secret>,
+    environment: &[(String, Secret)],
+    tuning: &DestinationTuning,
+) -> Result<Opened, Error> {
+    const ENDPOINTS: [&str; 2] = ["aws_endpoint_url_s3", "aws_endpoint"];
+    let (given, checksum) = s3_checksum(given)?;
+    let mut settings: Settings<AmazonS3ConfigKey> =
+        Settings::read(&options::S3, &given, environment)?;
+    settings.prefer_options(&ENDPOINTS);
+    settings.prefer_options(&["aws_region", "aws_default_region"]);
+    let endpoint_key = ENDPOINTS
+        .into_iter()
+        .find(|key| settings.get(key).is_some());
+    let endpoint = endpoint_key
+        .map(|key| s3_endpoint(&settings, key, bucket))
+        .transpose()?;
+    for key in ENDPOINTS {
+        settings.remove(key);
+    }
+    let location = location("s3", &[bucket, prefix.as_ref()], endpoint.as_ref());
+    s3_credentials(&settings, &location)?;
+
+    let checksum = match (checksum, settings.get(CHECKSUM)) {
+        (Checksum::Off, _) => {
+            settings.remove(CHECKSUM);
+            Checksum::Off
+        }
+        (Checksum::Default, Some(_)) => Checksum::Given,
+        (asked, _) => asked,
+    };
+    let scrubber = Scrubber::new(settings.secrets());
+    let virtual_host = settings.is_on("aws_virtual_hosted_style_request");
+    let build = |default_checksum: Option<&str>| {
+        let handle = |purpose| {
+            let asked = settings
+                .pairs()
+                .filter_map(|(key, value)| Some((client_key(key)?, value)));
+            let mut builder = AmazonS3Builder::new()
+                .with_client_options(client(
+                    purpose,
+                    tuning,
+                    asked,
+                    plain_http(endpoint.as_ref()),
+                ))
+                .with_retry(retry(purpose, tuning));
+            for (key, value) in settings.pairs() {
+                if !matches!(key, AmazonS3ConfigKey::Client(_)) {
+                    builder = builder.with_config(key, value);
+                }
+            }
+            if let Some(algorithm) = default_checksum {
+                builder = builder.with_config(AmazonS3ConfigKey::Checksum, algorithm);
+            }
+            if let Some(endpoint) = &endpoint {
+                builder = builder.with_endpoint(if virtual_host {
+                    with_bucket_in_host(&endpoint.url, bucket)
+                } else {
+                    endpoint.text()
+                });
+            }
+            let store = Arc::new(builder.with_bucket_name(bucket).build()?);
+            Ok(Handle {
+                store: Arc::clone(&store) as Arc<dyn ObjectStore>,
+                uploads: Some(store),
+            })
+        };
+        Handles::build(handle, &location, &scrubber)
+    };
+    let (handles, without_checksum) = match checksum {
+        Checksum::Default => (build(Some("sha256"))?, Some(build(None)?)),
+        Checksum::Given | Checksum::Off => (build(None)?, None),
+    };
+    Ok(Opened {
+        location,
+        handles,
+        without_checksum,
+        prefix,
+        root: None,
+        scrubber,
+    })
+}
+
+/// Whether and why uploads carry a checksum (`storage-servers.md` section 6, trap 17).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Checksum {
+    /// Nobody said: SHA-256, unless the store refuses it.
+    Default,
+    /// As the operator says.
+    Given,
+    /// None, as the operator says.
+    Off,
+}
+
+/// Takes `checksum_algorithm` out of the options where it says none, a word the crate lacks.
+fn s3_checksum(
+    given: &BTreeMap<String, Secret>,
+) -> Result<(BTreeMap<String, Secret>, Checksum), Error> {
+    let mut rest = given.clone();
+    let named = given.iter().find(|(name, _value)| {
+        name.to_ascii_lowercase().trim_start_matches("aws_") == "checksum_algorithm"
+    });
+    let Some((name, value)) = named else {
+        return Ok((rest, Checksum::Default));
+    };
+    match value.expose().to_ascii_lowercase().as_str() {
+        "none" | "off" => {
+            rest.remove(name);
+            Ok((rest, Checksum::Off))
+        }
+        "sha256" | "crc64nvme" => Ok((rest, Checksum::Given)),
+        _other => Err(Error::BadOption {
+            option: name.clone(),
+            why: "write `sha256`, `crc64nvme` or `none`".to_owned(),
+        }),
+    }
+}
+
+fn s3_endpoint(
+    settings: &Settings<AmazonS3ConfigKey>,
+    key: &str,
+    bucket: &str,
+) -> Result<Endpoint, Error> {
+    let option = settings.written(key);
+    let endpoint = Endpoint::parse(settings.get(key).unwrap_or_default(), &option)?;
+    if endpoint.url.path().trim_matches('/') == bucket {
+        return Err(Error::BadOption {
+            option,
+            why: format!("the bucket stands in the URL already: leave `/{bucket}` out"),
+        });
+    }
+    Ok(endpoint)
+}
+
+/// The form that virtual-hosted requests want (`storage-servers.md` section 6, trap 27).
+fn with_bucket_in_host(endpoint: &Url, bucket: &str) -> String {
+    let host = endpoint.host_str().unwrap_or_default();
+    let mut url = endpoint.clone();
+    if host.split('.').next() != Some(bucket) && !host.starts_with(&format!("{bucket}.")) {
+        // An address that can't take a label in front, such as an IP, stays as it is.
+        if url.set_host(Some(&format!("{bucket}.{host}"))).is_err() {
+            url = endpoint.clone();
+        }
+    }
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+fn s3_credentials(settings: &Settings<AmazonS3ConfigKey>, location: &str) -> Result<(), Error> {
+    let has = |key| settings.get(key).is_some();
+    let halves = [
+        ("aws_access_key_id", "aws_secret_access_key"),
+        ("aws_web_identity_token_file", "aws_role_arn"),
+        (
+            "aws_container_credentials_full_uri",
+            "aws_container_authorization_token_file",
+        ),
+    ];
+    for (one, other) in halves {
+        match (has(one), has(other)) {
+            (true, true) => return Ok(()),
+            (true, false) => {
+                return Err(Error::BadOption {
+                    option: settings.written(one),
+                    why: format!("it needs `{}` beside it", other.trim_start_matches("aws_")),
+                });
+            }
+            (false, true) if other == "aws_secret_access_key" => {
+                return Err(Error::BadOption {
+                    option: settings.written(other),
+                    why: "it needs `access_key_id` beside it".to_owned(),
+                });
+            }
+            (false, true | false) => {}
+        }
+    }
+    if has("aws_container_credentials_relative_uri")
+        || settings.is_on("aws_skip_signature")
+        || settings.use_instance_metadata()
+    {
+        return Ok(());
+    }
+    Err(no_credentials(
+        location,
+        &format!(
+            "set the options `access_key_id` and `secret_access_key_file`, or the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; on a machine with an instance role, set `{USE_INSTANCE_METADATA} = \"true\"`"
+        ),
+    ))
+}
+
+const fn client_key(key: AmazonS3ConfigKey) -> Option<ClientConfigKey> {
+    if let AmazonS3ConfigKey::Client(key) = key {
+        Some(key)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,162 @@
+//! Trying a destination before anything is downloaded for it.
+
+use std::sync::Arc;
+
+use object_store::GetOptions;
+use object_store::PutMultipartOptions;
+use object_store::PutPayload;
+use object_store::path::Path;
+
+use crate::destination::Destination;
+use crate::destination::OpenUpload;
+use crate::destination::UploadJournal;
+use crate::destination::error::Error;
+use crate::destination::open::Handle;
+use crate::destination::redact::StoreFault;
+use crate::model::key::ObjectKey;
+
+impl Destination {
+    /// Finds out whether root or bucket are there, the credentials are good, and writing, reading
+    /// and aborting uploads are allowed; leaves nothing visible.
+    ///
+    /// Where upload checksums are on only by default and the store refuses them, they are off from
+    /// then on.
+    ///
+    /// The one upload that it begins is noted in no journal: who has one calls
+    /// [`Self::probe_noted`].
+    ///
+    /// # Errors
+    /// What stands in the way, after few repetitions: a wrong name or key is told at once.
+    pub async fn probe(&self) -> Result<(), Error> {
+        self.try_all(None).await
+    }
+
+    /// The same with its upload noted as any other is, so that a process that is killed in here
+    /// leaves nothing that the next run does not abort.
+    ///
+    /// # Errors
+    /// As [`Self::probe`]; [`Error::Journal`].
+    pub async fn probe_noted(&self, journal: &dyn UploadJournal) -> Result<(), Error> {
+        self.try_all(Some(journal)).await
+    }
+
+    async fn try_all(&self, journal: Option<&dyn UploadJournal>) -> Result<(), Error> {
+        if let Some(root) = self.root() {
+            let root = Arc::clone(root);
+            return self
+                .clone()
+                .on_disk("try", move || {
+                    let _lease = root.lease()?;
+                    root.probe()
+                })
+                .await;
+        }
+        match self.try_writing(journal).await {
+            Err(error)
+                if matches!(error.fault(), Some(StoreFault::Refused(400 | 501)))
+                    && self.give_up_checksums() =>
+            {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "{} may not take upload checksums; trying without (set `checksum_algorithm = \"none\"` to say so)",
+                    self.location()
+                );
+                self.try_writing(journal).await?;
+            }
+            other => other?,
+        }
+        self.try_reading().await
+    }
+
+    fn probe_path(&self) -> Result<Path, Error> {
+        self.path_of(&ObjectKey::of_probe())
+    }
+
+    async fn step<T>(
+        &self,
+        action: &'static str,
+        request: impl Future<Output = Result<T, object_store::Error>>,
+    ) -> Result<T, Error> {
+        let waited = self.tuning().probe_deadline;
+        self.ask(action, self.location().to_owned(), waited, request)
+            .await
+    }
+
+    /// One part of an upload that is aborted.
+    async fn try_writing(&self, journal: Option<&dyn UploadJournal>) -> Result<(), Error> {
+        let path = self.probe_path()?;
+        let Handle { store, uploads } = self.handles().probe.clone();
+        let part = || PutPayload::from_static(b"nestegg");
+        let options = PutMultipartOptions::default();
+        let Some(uploads) = uploads else {
+            let request = store.put_multipart_opts(&path, options);
+            let mut upload = self.step("write to", request).await.map_err(no_bucket)?;
+            let sent = self
+                .step("write to", upload.put_part(part()))
+                .await
+                .map_err(no_bucket);
+            let aborted = self.step("abort an upload to", upload.abort()).await;
+            return sent.and(aborted);
+        };
+        let request = uploads.create_multipart_opts(&path, options);
+        let upload_id = self.step("write to", request).await.map_err(no_bucket)?;
+        let upload = OpenUpload {
+            location: self.location().to_owned(),
+            key: ObjectKey::of_probe(),
+            upload_id,
+        };
+        let id = &upload.upload_id;
+        let noted = match journal {
+            Some(journal) => journal.opened(&upload).await,
+            None => Ok(()),
+        };
+        let sent = match noted {
+            Ok(()) => {
+                let request = uploads.put_part(&path, id, 0, part());
+                self.step("write to", request).await.map(drop)
+            }
+            Err(source) => Err(Error::Journal {
+                key: upload.key.clone(),
+                source,
+            }),
+        };
+        let request = uploads.abort_multipart(&path, id);
+        let aborted = self.step("abort an upload to", request).await;
+        if let (Ok(()), Some(journal)) = (&aborted, journal) {
+            journal.closed(&upload).await;
+        }
+        sent.and(aborted)
+    }
+
+    /// A read of what is not there: by GET, since an answer to HEAD can't say why it failed.
+    async fn try_reading(&self) -> Result<(), Error> {
+        let path = self.probe_path()?;
+        let request = self
+            .handles()
+            .probe
+            .store
+            .get_opts(&path, GetOptions::new());
+        match self.step("read from", request).await {
+            Err(error) if error.fault() == Some(StoreFault::NotFound) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+}
+
+/// When beginning an upload, the one thing that can be missing is the bucket.
+fn no_bucket(error: Error) -> Error {
+    if error.fault() == Some(StoreFault::NotFound)
+        && let Error::Store {
+            action,
+            what,
+            source,
+        } = error
+    {
+        return Error::Store {
+            action,
+            what,
+            source: source.meaning(StoreFault::NoBucket),
+        };
+    }
+    error
+}

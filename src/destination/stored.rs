@@ -1,0 +1,131 @@
+//! The proof that a copy is held.
+
+use crate::model::checksum::ContentDigest;
+use crate::model::checksum::Verdict;
+use crate::model::content::Structure;
+use crate::model::content::VerifiedContent;
+use crate::model::ids::DestinationName;
+use crate::model::key::ObjectKey;
+
+/// A copy that is durable and visible at a destination, with the length that was proved.
+///
+/// Made only by `VerifiedUpload::commit`, which just put it there, and `Destination::find`, which
+/// found it with a valid sidecar; the ledger records nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredObject {
+    key: ObjectKey,
+    destination: DestinationName,
+    location: String,
+    archive_bytes: u64,
+    archive_sha256: ContentDigest,
+    verdict: Verdict,
+    structure: Option<Structure>,
+    stored_bytes: u64,
+    stored_sha256: ContentDigest,
+    etag: Option<String>,
+}
+
+/// What a sidecar, or a proof, says of an archive and of the object that holds it.
+pub(super) struct Facts {
+    pub(super) archive_bytes: u64,
+    pub(super) archive_sha256: ContentDigest,
+    pub(super) verdict: Verdict,
+    pub(super) structure: Option<Structure>,
+    pub(super) stored_bytes: u64,
+    pub(super) stored_sha256: ContentDigest,
+}
+
+impl Facts {
+    /// Of an archive that is stored as it is.
+    pub(super) fn plain(content: &VerifiedContent) -> Self {
+        Self {
+            archive_bytes: content.bytes(),
+            archive_sha256: content.sha256().clone(),
+            verdict: content.verdict(),
+            structure: content.structure(),
+            stored_bytes: content.bytes(),
+            stored_sha256: content.sha256().clone(),
+        }
+    }
+}
+
+impl StoredObject {
+    pub(super) fn new(
+        key: ObjectKey,
+        destination: DestinationName,
+        location: String,
+        facts: Facts,
+        etag: Option<String>,
+    ) -> Self {
+        let Facts {
+            archive_bytes,
+            archive_sha256,
+            verdict,
+            structure,
+            stored_bytes,
+            stored_sha256,
+        } = facts;
+        Self {
+            key,
+            destination,
+            location,
+            archive_bytes,
+            archive_sha256,
+            verdict,
+            structure,
+            stored_bytes,
+            stored_sha256,
+            etag,
+        }
+    }
+
+    /// The archive's key below the destination's root.
+    pub const fn key(&self) -> &ObjectKey {
+        &self.key
+    }
+
+    /// What the operator calls the destination.
+    pub const fn destination(&self) -> &DestinationName {
+        &self.destination
+    }
+
+    /// The destination's identity.
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// The archive's length, as the panel made it.
+    pub const fn archive_bytes(&self) -> u64 {
+        self.archive_bytes
+    }
+
+    /// The archive's SHA-256, as the panel made it.
+    pub const fn archive_sha256(&self) -> &ContentDigest {
+        &self.archive_sha256
+    }
+
+    /// What was proved of the archive.
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// What the walk over the archive found, unless inspection was off.
+    pub const fn structure(&self) -> Option<Structure> {
+        self.structure
+    }
+
+    /// The object's length; differs from the archive's when encrypted.
+    pub const fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
+    /// The object's SHA-256; differs from the archive's when encrypted.
+    pub const fn stored_sha256(&self) -> &ContentDigest {
+        &self.stored_sha256
+    }
+
+    /// The store's own mark of this version of the object, where it has one.
+    pub fn etag(&self) -> Option<&str> {
+        self.etag.as_deref()
+    }
+}
