@@ -1,5 +1,122 @@
 //! The SQLite file that records what is mirrored: one writer; one method is one transaction.
+//!
+//! Design section 7. Whoever opens a ledger for writing holds its [`WriterLock`]; whoever only reads it
+//! needs no lock and never waits. Times are kept to the millisecond.
 
-pub mod lock;
-pub mod rows;
-pub mod schema;
+mod copies;
+mod destinations;
+mod error;
+mod events;
+mod file;
+mod journal;
+mod listing;
+mod lock;
+mod query;
+mod rows;
+mod runs;
+mod schema;
+mod shared;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+use rusqlite::Transaction;
+use rusqlite::TransactionBehavior;
+
+use crate::ledger::error::Fault;
+
+pub use crate::ledger::copies::CopyOrigin;
+pub use crate::ledger::destinations::DestinationRef;
+pub use crate::ledger::error::Error;
+pub use crate::ledger::journal::JournaledUpload;
+pub use crate::ledger::journal::UploadEnd;
+pub use crate::ledger::listing::ListingSeen;
+pub use crate::ledger::lock::Holder;
+pub use crate::ledger::lock::WriterLock;
+pub use crate::ledger::query::CopyFilter;
+pub use crate::ledger::query::HeldFacts;
+pub use crate::ledger::query::Known;
+pub use crate::ledger::query::KnownServer;
+pub use crate::ledger::runs::RunEnd;
+pub use crate::ledger::runs::RunRecord;
+pub use crate::ledger::shared::SharedLedger;
+
+/// An open ledger.
+///
+/// Dropping it in the middle of anything loses that one thing and nothing else.
+#[derive(Debug)]
+pub struct Ledger {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Ledger {
+    /// Opens the ledger at `path` for writing, under the caller's [`WriterLock`].
+    ///
+    /// A missing or empty file becomes a new ledger, for its owner alone (0600, in directories made
+    /// 0700); an older one is brought up to the newest schema.
+    ///
+    /// # Errors
+    /// [`Error::Newer`], [`Error::Foreign`], [`Error::NotAFile`]: what is there was not touched.
+    /// [`Error::Damaged`], [`Error::ReadOnly`], [`Error::Full`], [`Error::Busy`], [`Error::File`],
+    /// [`Error::Sql`], [`Error::Upgrade`]: what was recorded is still there.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            connection: schema::open(path)?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Opens the ledger at `path` to read it: while it is being written, and from a read-only medium.
+    ///
+    /// Every method that records answers [`Error::ReadOnly`].
+    ///
+    /// # Errors
+    /// [`Error::NoLedger`] when there is none or nothing was ever recorded in it; [`Error::Older`] when
+    /// its schema must be upgraded first; else as [`Self::open`].
+    pub fn open_read_only(path: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            connection: schema::open_read_only(path)?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Where it is, as it was named when opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Does some recording as one transaction: all of it is durable afterwards, or none of it happened.
+    fn write<T>(
+        &mut self,
+        action: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Error> {
+        let Self { connection, path } = self;
+        let all = || {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        all().map_err(|fault: Fault| fault.during(action, path))
+    }
+
+    /// Does some reading over one state of the ledger, whatever is written meanwhile.
+    fn read<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Error> {
+        let all = || {
+            let snapshot =
+                Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
+            work(&snapshot)
+        };
+        all().map_err(|fault: Fault| fault.during(action, &self.path))
+    }
+}

@@ -5,4 +5,5 @@ pub mod support;
 
 mod conformance;
 mod destination;
+mod ledger;
 mod recordings;

@@ -1,0 +1,319 @@
+//! Copies: wanted at a destination, failed, or verified there.
+
+use jiff::Timestamp;
+use rusqlite::Transaction;
+use rusqlite::params;
+use serde_json::json;
+
+use crate::destination::StoredObject;
+use crate::ledger::Ledger;
+use crate::ledger::destinations;
+use crate::ledger::destinations::DestinationRef;
+use crate::ledger::error::Error;
+use crate::ledger::error::Fault;
+use crate::ledger::events;
+use crate::ledger::events::Subject;
+use crate::ledger::listing;
+use crate::ledger::listing::BackupRow;
+use crate::ledger::rows;
+use crate::model::checksum::ContentDigest;
+use crate::model::checksum::Verdict;
+use crate::model::content::Structure;
+use crate::model::ids::BackupId;
+use crate::model::ids::RunId;
+use crate::model::ids::ServerId;
+use crate::model::key::ObjectKey;
+use crate::model::outcome::Failure;
+
+/// How a copy came to be at its destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyOrigin {
+    /// From the panel's node.
+    Mirrored,
+    /// From another destination.
+    Filled,
+    /// It was there already, with a valid sidecar.
+    Adopted,
+}
+
+impl CopyOrigin {
+    /// The word for it in the events.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mirrored => "mirrored",
+            Self::Filled => "filled",
+            Self::Adopted => "adopted",
+        }
+    }
+}
+
+/// What is recorded of a stored object.
+#[derive(Debug)]
+pub(super) struct CopyFacts<'a> {
+    pub(super) location: &'a str,
+    pub(super) key: &'a ObjectKey,
+    pub(super) archive_bytes: u64,
+    pub(super) archive_sha256: &'a ContentDigest,
+    pub(super) stored_bytes: u64,
+    pub(super) stored_sha256: &'a ContentDigest,
+    pub(super) verdict: Verdict,
+    pub(super) structure: Option<Structure>,
+    pub(super) etag: Option<&'a str>,
+}
+
+impl<'a> From<&'a StoredObject> for CopyFacts<'a> {
+    fn from(stored: &'a StoredObject) -> Self {
+        Self {
+            location: stored.location(),
+            key: stored.key(),
+            archive_bytes: stored.archive_bytes(),
+            archive_sha256: stored.archive_sha256(),
+            stored_bytes: stored.stored_bytes(),
+            stored_sha256: stored.stored_sha256(),
+            verdict: stored.verdict(),
+            structure: stored.structure(),
+            etag: stored.etag(),
+        }
+    }
+}
+
+impl Ledger {
+    /// Records that backups were selected for a destination that does not hold them; what is held, or
+    /// was tried and failed, stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::UnknownServer`] and [`Error::UnknownBackup`] unless [`Self::record_listing`] came
+    /// before, and then nothing is recorded; those of writing.
+    pub fn record_wanted(
+        &mut self,
+        run: RunId,
+        server: ServerId,
+        destination: DestinationRef,
+        backups: &[BackupId],
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write("record what is wanted", |tx| {
+            let server_row = listing::server_row(tx, server)?;
+            for backup in backups {
+                let backup_row = listing::backup_row(tx, server_row, *backup)?
+                    .ok_or(Error::UnknownBackup {
+                        server,
+                        backup: *backup,
+                    })?
+                    .id;
+                tx.prepare_cached(
+                    "INSERT INTO copies (backup_id, destination_id, run_id, state, wanted_at)
+                     VALUES (?1, ?2, ?3, 'wanted', ?4)
+                     ON CONFLICT (backup_id, destination_id) DO NOTHING",
+                )?
+                .execute(params![
+                    backup_row,
+                    destination.0,
+                    run.0,
+                    rows::time(now)
+                ])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Records that a copy could not be made. A verified copy stays verified; the failure is then only
+    /// among the events.
+    ///
+    /// # Errors
+    /// [`Error::UnknownServer`], [`Error::UnknownBackup`]; those of writing.
+    pub fn record_copy_failure(
+        &mut self,
+        run: RunId,
+        destination: DestinationRef,
+        key: &ObjectKey,
+        failure: &Failure,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write("record a failed copy", |tx| {
+            let server_row = listing::server_row(tx, key.server())?;
+            let backup_row = listing::backup_row(tx, server_row, key.backup())?
+                .ok_or(Error::UnknownBackup {
+                    server: key.server(),
+                    backup: key.backup(),
+                })?
+                .id;
+            tx.prepare_cached(
+                "INSERT INTO copies (backup_id, destination_id, run_id, state, wanted_at, key,
+                                     failed_at, error_kind, error_message)
+                 VALUES (?1, ?2, ?3, 'failed', ?4, ?5, ?4, ?6, ?7)
+                 ON CONFLICT (backup_id, destination_id) DO UPDATE
+                    SET run_id = excluded.run_id, state = excluded.state, key = excluded.key, failed_at = excluded.failed_at,
+                        error_kind = excluded.error_kind, error_message = excluded.error_message
+                  WHERE state <> 'verified'",
+            )?
+            .execute(params![
+                backup_row,
+                destination.0,
+                run.0,
+                rows::time(now),
+                key.to_string(),
+                failure.kind.as_str(),
+                failure.message,
+            ])?;
+            let subject = Subject {
+                server: Some(server_row),
+                backup: Some(backup_row),
+                destination: Some(destination),
+            };
+            let detail = json!({"kind": failure.kind.as_str(), "message": failure.message});
+            events::event(tx, Some(run), "failed", subject, &detail, now)
+        })
+    }
+
+    /// Records that a verified copy turned out damaged or missing: it no longer counts as held.
+    ///
+    /// # Errors
+    /// [`Error::UnknownServer`], [`Error::UnknownBackup`]; those of writing.
+    pub fn record_lost(
+        &mut self,
+        run: RunId,
+        destination: DestinationRef,
+        key: &ObjectKey,
+        failure: &Failure,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write("record a lost copy", |tx| {
+            let server_row = listing::server_row(tx, key.server())?;
+            let backup_row = listing::backup_row(tx, server_row, key.backup())?
+                .ok_or(Error::UnknownBackup {
+                    server: key.server(),
+                    backup: key.backup(),
+                })?
+                .id;
+            tx.prepare_cached(
+                "UPDATE copies
+                    SET run_id = ?3, state = 'failed', failed_at = ?4, error_kind = ?5, error_message = ?6
+                  WHERE backup_id = ?1 AND destination_id = ?2 AND state = 'verified'",
+            )?
+            .execute(params![
+                backup_row,
+                destination.0,
+                run.0,
+                rows::time(now),
+                failure.kind.as_str(),
+                failure.message,
+            ])?;
+            let subject = Subject {
+                server: Some(server_row),
+                backup: Some(backup_row),
+                destination: Some(destination),
+            };
+            let detail = json!({"kind": failure.kind.as_str(), "message": failure.message});
+            events::event(tx, Some(run), "lost", subject, &detail, now)
+        })
+    }
+
+    /// Records a verified copy: the only way there is, and it takes the proof that the object is durable.
+    ///
+    /// What the panel says of the backup at this moment (time and digest) is recorded with it. Recording
+    /// the same object again is harmless.
+    ///
+    /// # Errors
+    /// [`Error::OtherDestination`] when the object is stored elsewhere; [`Error::UnknownServer`],
+    /// [`Error::UnknownBackup`], [`Error::NotCompleted`] when it is a copy of nothing that the ledger
+    /// has as complete; those of writing.
+    pub fn record_copy(
+        &mut self,
+        run: RunId,
+        destination: DestinationRef,
+        stored: &StoredObject,
+        origin: CopyOrigin,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.record_copy_facts(run, destination, &CopyFacts::from(stored), origin, now)
+    }
+
+    pub(super) fn record_copy_facts(
+        &mut self,
+        run: RunId,
+        destination: DestinationRef,
+        facts: &CopyFacts<'_>,
+        origin: CopyOrigin,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write("record the copy", |tx| {
+            let recorded_at = destinations::location_of(tx, destination)?;
+            if recorded_at != facts.location {
+                let stored_at = facts.location.to_owned();
+                return Err(Error::OtherDestination {
+                    stored_at,
+                    recorded_at,
+                }
+                .into());
+            }
+            let (server, backup) = (facts.key.server(), facts.key.backup());
+            let server_row = listing::server_row(tx, server)?;
+            let known = listing::backup_row(tx, server_row, backup)?
+                .ok_or(Error::UnknownBackup { server, backup })?;
+            let completed_at = known
+                .completed_at
+                .ok_or(Error::NotCompleted { server, backup })?;
+            upsert_verified(tx, run, destination, facts, &known, completed_at, now)?;
+            tx.prepare_cached(
+                "UPDATE destinations SET first_copy_at = ?2 WHERE id = ?1 AND first_copy_at IS NULL",
+            )?
+            .execute(params![destination.0, rows::time(now)])?;
+            let subject = Subject {
+                server: Some(server_row),
+                backup: Some(known.id),
+                destination: Some(destination),
+            };
+            let detail = json!({
+                "sha256": facts.archive_sha256.to_hex(),
+                "verdict": facts.verdict.as_str(),
+            });
+            events::event(tx, Some(run), origin.as_str(), subject, &detail, now)
+        })
+    }
+}
+
+fn upsert_verified(
+    tx: &Transaction<'_>,
+    run: RunId,
+    destination: DestinationRef,
+    facts: &CopyFacts<'_>,
+    known: &BackupRow,
+    completed_at: i64,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let walked =
+        |count: fn(Structure) -> u64| facts.structure.map(count).map(rows::size).transpose();
+    tx.prepare_cached(
+        "INSERT INTO copies (backup_id, destination_id, run_id, state, wanted_at, key, archive_bytes,
+                             archive_sha256, stored_bytes, stored_sha256, panel_checksum, verdict,
+                             entries, unpacked_bytes, etag, completed_at, mirrored_at)
+         VALUES (?1, ?2, ?3, 'verified', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?4)
+         ON CONFLICT (backup_id, destination_id) DO UPDATE
+            SET run_id = excluded.run_id, state = excluded.state, key = excluded.key, archive_bytes = excluded.archive_bytes,
+                archive_sha256 = excluded.archive_sha256, stored_bytes = excluded.stored_bytes,
+                stored_sha256 = excluded.stored_sha256, panel_checksum = excluded.panel_checksum,
+                verdict = excluded.verdict, entries = excluded.entries,
+                unpacked_bytes = excluded.unpacked_bytes, etag = excluded.etag,
+                completed_at = excluded.completed_at, mirrored_at = excluded.mirrored_at,
+                verified_at = NULL, failed_at = NULL, error_kind = NULL, error_message = NULL",
+    )?
+    .execute(params![
+        known.id,
+        destination.0,
+        run.0,
+        rows::time(now),
+        facts.key.to_string(),
+        rows::size(facts.archive_bytes)?,
+        facts.archive_sha256.to_hex(),
+        rows::size(facts.stored_bytes)?,
+        facts.stored_sha256.to_hex(),
+        known.checksum,
+        facts.verdict.as_str(),
+        walked(|structure| structure.entries)?,
+        walked(|structure| structure.unpacked_bytes)?,
+        facts.etag,
+        completed_at,
+    ])?;
+    Ok(())
+}
