@@ -1,5 +1,391 @@
-//! One backup: link → bytes → uploads → verify → commit.
+//! One backup: link → bytes → uploads → verify → commit → sidecar.
+//!
+//! Nothing becomes visible before its bytes are proved; what fails is aborted; one destination
+//! failing leaves the others whole. The ledger is the caller's.
 
+pub mod compute;
+pub mod describe;
 pub mod inspect;
+pub mod limit;
+pub mod observer;
 pub mod pump;
 pub mod source;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::destination::Destination;
+use crate::destination::SizeHint;
+use crate::destination::StoredObject;
+use crate::destination::UploadJournal;
+use crate::destination::VerifiedUpload;
+use crate::env::Env;
+use crate::model::backup::Backup;
+use crate::model::backup::CompletedBackup;
+use crate::model::backup::ExpectedContent;
+use crate::model::checksum::Verdict;
+use crate::model::content::ComputedContent;
+use crate::model::content::Mismatch;
+use crate::model::content::PartCutter;
+use crate::model::content::Structure;
+use crate::model::content::VerifiedContent;
+use crate::model::ids::BackupId;
+use crate::model::ids::ServerId;
+use crate::model::key::ObjectKey;
+use crate::model::outcome::Failure;
+use crate::model::outcome::FailureKind;
+use crate::model::outcome::Scope;
+use crate::model::outcome::chain;
+use crate::panel;
+use crate::panel::PanelClient;
+use crate::transfer::compute::Computation;
+use crate::transfer::compute::Inspect;
+use crate::transfer::describe::SidecarDraft;
+use crate::transfer::limit::Throttle;
+use crate::transfer::observer::Observer;
+use crate::transfer::observer::TransferLabel;
+use crate::transfer::pump::Pump;
+use crate::transfer::pump::Pumped;
+use crate::transfer::pump::Slot;
+use crate::transfer::pump::SlotState;
+use crate::transfer::pump::Stopped;
+use crate::transfer::source::Source;
+
+/// Waits, attempts and memory of transfers.
+#[derive(Debug, Clone)]
+pub struct Tuning {
+    /// How long a download may stand still.
+    pub stall_timeout: Duration,
+    /// How long connecting to a node may take.
+    pub connect_timeout: Duration,
+    /// Attempts in a row that got no further.
+    pub attempts: u32,
+    /// Attempts of one archive in all.
+    pub attempts_in_all: u32,
+    /// The first wait between attempts; it doubles, with jitter.
+    pub first_wait: Duration,
+    /// The longest such wait.
+    pub max_wait: Duration,
+    /// The longest `Retry-After` that is waited for.
+    pub longest_wait: Duration,
+    /// How many bytes of parts may be alive at once.
+    pub parts_bytes: u64,
+}
+
+impl Tuning {
+    /// The values of real runs.
+    pub const PRODUCTION: Self = Self {
+        stall_timeout: Duration::from_mins(1),
+        connect_timeout: Duration::from_secs(15),
+        attempts: 5,
+        attempts_in_all: 50,
+        first_wait: Duration::from_secs(1),
+        max_wait: Duration::from_mins(1),
+        longest_wait: Duration::from_mins(10),
+        parts_bytes: 64 << 20,
+    };
+
+    /// How many parts of this size may be alive at once: at least the two that an upload needs
+    /// to know whether it is a single put.
+    pub fn parts_alive(&self, part_bytes: u64) -> usize {
+        usize::try_from(self.parts_bytes / part_bytes.max(1))
+            .unwrap_or(usize::MAX)
+            .clamp(2, 64)
+    }
+}
+
+/// Whether the panel's row is read again before the commit.
+#[derive(Debug, Clone)]
+pub enum Recheck {
+    /// The row is old, or the bytes come from a copy.
+    No,
+    /// The row was young when it was listed: it must still say the same.
+    Row {
+        /// Who to ask.
+        panel: PanelClient,
+        /// The row's server.
+        server: ServerId,
+        /// The row as listed.
+        listed: Box<CompletedBackup>,
+    },
+}
+
+/// What an earlier check of the same bytes recorded; for filling a destination from a copy.
+#[derive(Debug, Clone, Copy)]
+pub struct Recorded {
+    /// What was proved of the copy when it was made.
+    pub verdict: Verdict,
+    /// What its inspection found.
+    pub structure: Option<Structure>,
+}
+
+/// One archive to bring to one or more destinations.
+#[derive(Debug)]
+pub struct Job {
+    /// The archive's key.
+    pub key: ObjectKey,
+    /// For people.
+    pub label: TransferLabel,
+    /// Where it is read.
+    pub source: Source,
+    /// What it must turn out to be.
+    pub expected: ExpectedContent,
+    /// Its length as the panel says it, for part sizes, even where that is no promise.
+    pub hinted_bytes: u64,
+    /// Whether the gzip and tar inside are walked.
+    pub inspect: Inspect,
+    /// What an earlier check recorded, when the source is a copy.
+    pub recorded: Option<Recorded>,
+    /// Whether the row is read again before the commit.
+    pub recheck: Recheck,
+    /// Where it goes.
+    pub destinations: Vec<Destination>,
+    /// Everything the sidecar says besides the copy itself.
+    pub sidecar: SidecarDraft,
+}
+
+/// How the message of a failed verification begins.
+pub const NOTHING_KEPT: &str = "nothing was kept: ";
+
+/// What all transfers of a run share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Clock and cancellation.
+    pub env: Env,
+    /// Waits, attempts and memory.
+    pub tuning: Tuning,
+    /// The bandwidth limit.
+    pub throttle: Throttle,
+    /// Where open uploads are written down.
+    pub journal: Arc<dyn UploadJournal>,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// What became of one job.
+#[derive(Debug)]
+#[must_use = "stored copies must be recorded, failures told"]
+pub struct Finished {
+    /// Read from the source, repeated bytes included.
+    pub read_bytes: u64,
+    /// Sent to destinations, failed ones included.
+    pub sent_bytes: u64,
+    /// One entry a destination, in the job's order.
+    pub copies: Vec<Result<StoredObject, Failure>>,
+    /// Why the source as a whole failed, when it did: another source may do better.
+    pub source_failure: Option<Failure>,
+}
+
+/// Carries out one job.
+pub async fn run(job: Job, shared: &Shared) -> Finished {
+    let Job {
+        key,
+        label,
+        mut source,
+        expected,
+        hinted_bytes,
+        inspect,
+        recorded,
+        recheck,
+        destinations,
+        sidecar,
+    } = job;
+    let part_bytes = part_bytes(&destinations, expected.length_bytes, hinted_bytes);
+    let cutter = PartCutter::new(part_bytes);
+    let stream = cutter.stream();
+    let mut slots =
+        join_all(destinations.into_iter().map(|destination| {
+            Slot::begin(destination, &key, stream, part_bytes, &shared.journal)
+        }))
+        .await;
+    let ticket = shared.observer.started(&label, expected.length_bytes);
+    let pump = Pump {
+        tuning: &shared.tuning,
+        cancel: &shared.env.cancel,
+        throttle: &shared.throttle,
+        observer: &*shared.observer,
+        ticket,
+        expected_bytes: expected.length_bytes,
+    };
+    let computation = Computation::start(stream, &expected, inspect);
+    let Pumped { read_bytes, result } = pump
+        .run(&mut source, cutter, computation, part_bytes, &mut slots)
+        .await;
+    let proved = prove(&expected, result, &key, &recheck, recorded, shared).await;
+    let sent_bytes = slots.iter().map(|slot| slot.sent_bytes).sum();
+    let (copies, source_failure) = match proved {
+        Ok(content) => {
+            let published = slots
+                .into_iter()
+                .map(|slot| publish(slot, &content, &sidecar, shared));
+            (join_all(published).await, None)
+        }
+        Err(failure) => {
+            let any_open = slots.iter().any(Slot::is_open);
+            let given_up = slots.into_iter().map(|slot| slot.give_up(&failure));
+            let copies = join_all(given_up).await.into_iter().map(Err).collect();
+            (copies, any_open.then_some(failure))
+        }
+    };
+    shared.observer.finished(ticket);
+    Finished {
+        read_bytes,
+        sent_bytes,
+        copies,
+        source_failure,
+    }
+}
+
+/// Compares what came with what was expected, and asks the panel whether that still holds.
+async fn prove(
+    expected: &ExpectedContent,
+    computed: Result<ComputedContent, Stopped>,
+    key: &ObjectKey,
+    recheck: &Recheck,
+    recorded: Option<Recorded>,
+    shared: &Shared,
+) -> Result<VerifiedContent, Failure> {
+    let backup = key.backup();
+    let computed = computed.map_err(|stopped| stopped_failure(backup, &stopped))?;
+    let content = VerifiedContent::prove(expected, computed)
+        .map_err(|mismatch| mismatch_failure(backup, &mismatch))?;
+    still_listed(recheck, key, shared).await?;
+    Ok(match recorded {
+        Some(Recorded { verdict, structure }) => content.with_recorded(verdict, structure),
+        None => content,
+    })
+}
+
+/// The longest archive of unknown length that parts are made for: 64 MiB each.
+const LONGEST_UNPROMISED: u64 = 9_000 * (64 << 20);
+
+/// Part lengths are the same for all destinations: the longest that any of them needs.
+fn part_bytes(destinations: &[Destination], length_bytes: Option<u64>, hinted_bytes: u64) -> u64 {
+    let sizes = match length_bytes {
+        Some(bytes) => vec![SizeHint::Known(bytes)],
+        // The panel's figure is no promise here: leave room for twice as much, and don't let an
+        // absurd one take all memory.
+        None => vec![
+            SizeHint::Unknown,
+            SizeHint::Known(hinted_bytes.saturating_mul(2).min(LONGEST_UNPROMISED)),
+        ],
+    };
+    destinations
+        .iter()
+        .flat_map(|destination| sizes.iter().map(|size| destination.part_bytes(*size)))
+        .max()
+        .unwrap_or(1)
+}
+
+/// Verifies, commits and describes one upload.
+async fn publish(
+    slot: Slot,
+    content: &VerifiedContent,
+    draft: &SidecarDraft,
+    shared: &Shared,
+) -> Result<StoredObject, Failure> {
+    let Slot {
+        destination, state, ..
+    } = slot;
+    let upload = match state {
+        SlotState::Open(upload) => upload,
+        SlotState::Failed(failure) => return Err(failure),
+    };
+    let failed = |error: crate::destination::Error| {
+        error.failure(Scope::Destination, destination.name().to_string())
+    };
+    let verified: VerifiedUpload = upload.verify(content).await.map_err(failed)?;
+    let stored = verified.commit().await.map_err(failed)?;
+    let sidecar = draft.describe(&stored, shared.env.now());
+    destination
+        .write_sidecar(&stored, &sidecar)
+        .await
+        .map_err(failed)?;
+    Ok(stored)
+}
+
+/// Asks the panel again about a row that was young when it was listed.
+async fn still_listed(recheck: &Recheck, key: &ObjectKey, shared: &Shared) -> Result<(), Failure> {
+    let Recheck::Row {
+        panel,
+        server,
+        listed,
+    } = recheck
+    else {
+        return Ok(());
+    };
+    let id = key.backup();
+    let asked = tokio::select! {
+        biased;
+        () = shared.env.cancel.cancelled() => return Err(interrupted(id)),
+        asked = panel.backup(server, &id) => asked,
+    };
+    match asked {
+        Ok(Backup::Completed(now))
+            if now.archive_bytes == listed.archive_bytes && now.checksum == listed.checksum =>
+        {
+            Ok(())
+        }
+        Ok(Backup::Completed(_) | Backup::Pending(_) | Backup::Failed(_)) => Err(Failure {
+            scope: Scope::Backup,
+            id: id.to_string(),
+            kind: FailureKind::Transfer,
+            message: "the panel changed its record of this backup while it was being copied"
+                .to_owned(),
+            hint: "the next run takes it as it is then".to_owned(),
+        }),
+        Err(panel::Error::UnknownBackup { .. }) => {
+            tracing::info!(backup.id = %id, "the panel deleted this backup while it was being copied; the copy is whole and kept");
+            Ok(())
+        }
+        Err(error) => Err(error.failure(Scope::Backup, id.to_string())),
+    }
+}
+
+fn interrupted(backup: BackupId) -> Failure {
+    stopped_failure(backup, &Stopped::Interrupted)
+}
+
+fn mismatch_failure(backup: BackupId, mismatch: &Mismatch) -> Failure {
+    let hint = match mismatch {
+        Mismatch::Length { .. } | Mismatch::Structure { .. } => {
+            "the archive is damaged where the panel keeps it, or its node is still writing it: \
+             make a fresh backup, and check the node's disk"
+        }
+        Mismatch::Digest { .. } => {
+            "the archive is not the one the panel recorded: make a fresh backup, and check the node's disk; \
+             if this panel's checksums are known to be wrong, set `checksum = \"structure\"` for it"
+        }
+    };
+    Failure {
+        scope: Scope::Backup,
+        id: backup.to_string(),
+        kind: FailureKind::Integrity,
+        message: format!("{NOTHING_KEPT}{mismatch}"),
+        hint: hint.to_owned(),
+    }
+}
+
+fn stopped_failure(backup: BackupId, stopped: &Stopped) -> Failure {
+    let (kind, hint) = match stopped {
+        Stopped::Source(error) => (error.kind(), error.hint()),
+        Stopped::TooLong { .. } | Stopped::WrongLength { .. } => (
+            FailureKind::Integrity,
+            "the archive is damaged where the panel keeps it, or its node is still writing it: \
+             make a fresh backup, and check the node's disk"
+                .to_owned(),
+        ),
+        Stopped::Worker(_) => (FailureKind::Local, String::new()),
+        Stopped::NoDestinationLeft => (FailureKind::Destination, String::new()),
+        Stopped::Interrupted => (FailureKind::Interrupted, "run it again".to_owned()),
+    };
+    Failure {
+        scope: Scope::Backup,
+        id: backup.to_string(),
+        kind,
+        message: chain(stopped),
+        hint,
+    }
+}

@@ -1,1 +1,323 @@
-//! The gzip and tar inside, walked to their end.
+//! The gzip and tar inside an archive, walked to their end without keeping them.
+//!
+//! A matching panel digest does not prove a whole archive: nodes drop errors when they close
+//! their writers (`panel-contract.md` section 0, trap 10). So the gzip trailers must be right
+//! and the tar must reach its end marker. Memory is bounded whatever the archive claims.
+
+use std::cell::Cell;
+use std::io;
+use std::io::BufRead;
+use std::io::Read;
+
+use bytes::Buf;
+use bytes::Bytes;
+use flate2::bufread::MultiGzDecoder;
+use tar::EntryType;
+use tokio::sync::mpsc;
+
+use crate::model::content::Part;
+use crate::model::content::Structure;
+
+/// A tar's block, and the unit of its end marker (POSIX.1-2017, pax, "ustar interchange format").
+const BLOCK_BYTES: usize = 512;
+
+/// At most this much of long names and extended headers is read for one member.
+const MEMBER_HEADER_BYTES: u64 = 1 << 20;
+
+/// Walks a `.tar.gz` to the end of its last gzip member.
+///
+/// Reads `archive` to its end whatever is found, so that the sender never blocks on it.
+///
+/// # Errors
+/// What the walk stumbled over, in words for the operator.
+pub fn walk(mut archive: impl BufRead) -> Result<Structure, String> {
+    let found = walk_members(&mut archive);
+    io::copy(&mut archive, &mut io::sink()).map_err(|error| error.to_string())?;
+    found
+}
+
+fn walk_members(archive: &mut impl BufRead) -> Result<Structure, String> {
+    let meter = Meter::default();
+    let unpacked = Metered {
+        inner: MultiGzDecoder::new(archive),
+        meter: &meter,
+    };
+    let mut tar = tar::Archive::new(unpacked);
+    let entries = visit(&mut tar, &meter)
+        .map_err(|error| format!("{error} (after {} unpacked bytes)", meter.read_bytes.get()))?;
+    if meter.at_end.get() {
+        return Err(format!(
+            "the tar ends without its end marker after {entries} members"
+        ));
+    }
+    let mut unpacked = tar.into_inner();
+    meter.allowance_bytes.set(u64::MAX);
+    second_end_block(&mut unpacked)?;
+    io::copy(&mut unpacked, &mut io::sink())
+        .map_err(|error| format!("the gzip stream ends wrong: {error}"))?;
+    Ok(Structure {
+        entries,
+        unpacked_bytes: meter.read_bytes.get(),
+    })
+}
+
+fn visit<R: Read>(tar: &mut tar::Archive<R>, meter: &Meter) -> io::Result<u64> {
+    let mut members = 0;
+    meter.allowance_bytes.set(MEMBER_HEADER_BYTES);
+    let mut buffer = vec![0; 256 << 10];
+    for entry in tar.entries()? {
+        let mut entry = entry?;
+        members += 1;
+        let header = entry.header();
+        if header.entry_type() == EntryType::GNUSparse {
+            // Its holes are not in the stream: let the walk skip what is.
+            let stored_bytes = header.entry_size()?;
+            meter
+                .allowance_bytes
+                .set(stored_bytes.saturating_add(MEMBER_HEADER_BYTES));
+            continue;
+        }
+        meter.allowance_bytes.set(u64::MAX);
+        while entry.read(&mut buffer)? > 0 {}
+        if meter.at_end.get() {
+            return Err(io::Error::other("the tar ends inside a member"));
+        }
+        meter.allowance_bytes.set(MEMBER_HEADER_BYTES);
+    }
+    Ok(members)
+}
+
+fn second_end_block(unpacked: &mut impl Read) -> Result<(), String> {
+    let mut block = [0; BLOCK_BYTES];
+    match unpacked.read_exact(&mut block) {
+        Ok(()) if block.iter().all(|byte| *byte == 0) => Ok(()),
+        Ok(()) => Err("the tar's end marker is broken".to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err("the tar ends inside its end marker".to_owned())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What the walk knows about the unpacked stream while `tar` owns its reader.
+#[derive(Debug, Default)]
+struct Meter {
+    read_bytes: Cell<u64>,
+    allowance_bytes: Cell<u64>,
+    at_end: Cell<bool>,
+}
+
+struct Metered<'m, R> {
+    inner: R,
+    meter: &'m Meter,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.inner.read(buffer)?;
+        let got_bytes = got as u64;
+        let Some(allowance) = self.meter.allowance_bytes.get().checked_sub(got_bytes) else {
+            return Err(io::Error::other(
+                "a member's header is larger than any real one",
+            ));
+        };
+        self.meter.allowance_bytes.set(allowance);
+        self.meter
+            .read_bytes
+            .set(self.meter.read_bytes.get().saturating_add(got_bytes));
+        if got == 0 && !buffer.is_empty() {
+            self.meter.at_end.set(true);
+        }
+        Ok(got)
+    }
+}
+
+/// The parts of a stream as a blocking reader; ends when the sender is dropped.
+#[derive(Debug)]
+pub struct PartReader {
+    parts: mpsc::Receiver<Part>,
+    part: Option<Part>,
+    next_chunk: usize,
+    chunk: Bytes,
+}
+
+impl PartReader {
+    /// Reads what comes over `parts`.
+    pub fn new(parts: mpsc::Receiver<Part>) -> Self {
+        Self {
+            parts,
+            part: None,
+            next_chunk: 0,
+            chunk: Bytes::new(),
+        }
+    }
+}
+
+impl BufRead for PartReader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.chunk.is_empty() {
+            let next = self
+                .part
+                .as_ref()
+                .and_then(|part| part.chunks().get(self.next_chunk));
+            if let Some(chunk) = next {
+                self.chunk = chunk.clone();
+                self.next_chunk += 1;
+                continue;
+            }
+            self.part = None;
+            match self.parts.blocking_recv() {
+                Some(part) => {
+                    self.part = Some(part);
+                    self.next_chunk = 0;
+                }
+                None => break,
+            }
+        }
+        Ok(&self.chunk)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.chunk.advance(amount);
+    }
+}
+
+impl Read for PartReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut ready = self.fill_buf()?;
+        let got = ready.read(buffer)?;
+        self.consume(got);
+        Ok(got)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gz(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn tar(members: &[(&str, usize)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, size) in members {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(*size as u64);
+            header.set_mode(0o644);
+            builder
+                .append_data(&mut header, name, &vec![7; *size][..])
+                .unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn why(archive: &[u8]) -> String {
+        walk(archive).expect_err("this archive is broken")
+    }
+
+    #[test]
+    fn a_whole_archive_gives_its_members_and_unpacked_bytes() {
+        let plain = tar(&[
+            ("world/level.dat", 3000),
+            ("ops.json", 0),
+            (&"n".repeat(300), 5),
+        ]);
+        let found = walk(&gz(&plain)[..]);
+        assert_eq!(
+            found,
+            Ok(Structure {
+                entries: 3,
+                unpacked_bytes: plain.len() as u64
+            })
+        );
+    }
+
+    #[test]
+    fn an_archive_without_members_is_whole() {
+        let found = walk(&gz(&tar(&[]))[..]);
+        assert_eq!(
+            found,
+            Ok(Structure {
+                entries: 0,
+                unpacked_bytes: 1024
+            })
+        );
+    }
+
+    #[test]
+    fn every_cut_of_the_gzip_is_found() {
+        let whole = gz(&tar(&[("a", 700), ("b", 10)]));
+        for cut in 0..whole.len() {
+            assert!(
+                walk(&whole[..cut]).is_err(),
+                "cut at {cut} of {}",
+                whole.len()
+            );
+        }
+    }
+
+    #[test]
+    fn every_cut_of_the_tar_inside_a_whole_gzip_is_found() {
+        let plain = tar(&[("a", 700), ("b", 10)]);
+        for cut in (0..plain.len()).step_by(128) {
+            assert!(
+                walk(&gz(&plain[..cut])[..]).is_err(),
+                "cut at {cut} of {}",
+                plain.len()
+            );
+        }
+    }
+
+    #[test]
+    fn a_tar_cut_between_members_lacks_its_end_marker() {
+        let plain = tar(&[("a", 1024)]);
+        assert!(why(&gz(&plain[..512 + 1024])).contains("without its end marker"));
+        assert!(why(&gz(&plain[..512 + 1024 + 512])).contains("inside its end marker"));
+    }
+
+    #[test]
+    fn a_flipped_byte_or_something_else_altogether_is_found() {
+        let mut flipped = gz(&tar(&[("a", 9000)]));
+        let middle = flipped.len() - 6;
+        flipped[middle] ^= 1;
+        assert!(walk(&flipped[..]).is_err());
+        assert!(walk(&b""[..]).is_err());
+        assert!(walk(&b"<html>no archive</html>"[..]).is_err());
+        assert!(walk(&gz(b"not a tar, but long enough to be one block of it")[..]).is_err());
+    }
+
+    #[test]
+    fn a_member_header_that_claims_gigabytes_is_refused_early() {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(EntryType::XHeader);
+        header.set_size(8 << 30);
+        header.set_cksum();
+        let mut plain = header.as_bytes().to_vec();
+        plain.resize(plain.len() + (8 << 20), b'1');
+        assert!(why(&gz(&plain)).contains("larger than any real one"));
+    }
+
+    #[test]
+    fn several_gzip_members_are_one_archive() {
+        let plain = tar(&[("a", 5000)]);
+        let mut archive = gz(&plain[..1000]);
+        archive.extend(gz(&plain[1000..]));
+        assert!(walk(&archive[..]).is_ok());
+    }
+
+    #[test]
+    fn the_reader_is_drained_even_when_the_archive_is_broken() {
+        let junk = "junk".repeat(25_000);
+        let mut rest = junk.as_bytes();
+        assert!(walk(&mut rest).is_err());
+        assert_eq!(rest.len(), 0);
+    }
+}
