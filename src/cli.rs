@@ -1,3 +1,282 @@
 //! What was typed, nothing more; `run` picks the op.
 
+pub mod args;
+pub mod help;
 pub mod progress;
+pub mod session;
+
+use std::ffi::OsString;
+use std::io;
+use std::sync::Arc;
+
+use clap::Parser as _;
+
+use crate::cli::args::Cli;
+use crate::cli::args::Command;
+use crate::cli::args::ConfigCommand;
+use crate::cli::session::Session;
+use crate::cli::session::Streams;
+use crate::cli::session::second_signal;
+use crate::config;
+use crate::config::Environment;
+use crate::config::Settings;
+use crate::config::flags::Flags;
+use crate::config::output::ResultFormat;
+use crate::env::Clock;
+use crate::env::Env;
+use crate::env::StopSignal;
+use crate::exit::Exit;
+use crate::ops;
+use crate::ops::Tuning;
+use crate::ops::mirror::book::Book;
+use crate::ops::setup;
+use crate::report::MirrorReport;
+use crate::report::human;
+use crate::report::json;
+use crate::transfer::observer::Observer;
+
+/// Carries out one command line.
+pub async fn run<I>(args: I, environment: Environment, streams: Streams) -> Exit
+where
+    I: IntoIterator<Item: Into<OsString> + Clone>,
+{
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(answer) => return parse_answer(&answer, &streams),
+    };
+    let session = Session::begin(cli.global.output(), &environment, streams);
+    let flags = cli.flags();
+    match cli.command {
+        Command::Mirror(_) => mirror(&flags, &environment, &session).await,
+        Command::Status(_) => status(&flags, &environment, &session),
+        Command::List(_) => list(&flags, &environment, &session),
+        Command::Config { command } => configure(command, &flags, &environment, &session).await,
+    }
+}
+
+/// Help and version are results; anything else that the parser says is a complaint.
+fn parse_answer(answer: &clap::Error, streams: &Streams) -> Exit {
+    let text = answer.render();
+    let (stream, exit) = if answer.use_stderr() {
+        (&streams.stderr, Exit::Usage)
+    } else {
+        (&streams.stdout, Exit::Done)
+    };
+    let tty = if answer.use_stderr() {
+        streams.stderr_tty
+    } else {
+        streams.stdout_tty
+    };
+    let written = stream.with(|out| {
+        match tty {
+            progress::Tty::Yes => write!(out, "{}", text.ansi())?,
+            progress::Tty::No => write!(out, "{text}")?,
+        }
+        out.flush()
+    });
+    match written {
+        // A reader that went away has seen what it wanted; a complaint is the exit code's too.
+        Err(error) if exit == Exit::Done && error.kind() != io::ErrorKind::BrokenPipe => {
+            streams.complain(&format!("error: could not write the result: {error}"))
+        }
+        Ok(()) | Err(_) => exit,
+    }
+}
+
+/// Reads flags, environment and file; says what is wrong, or what is suspicious.
+fn settings(flags: &Flags, environment: &Environment, session: &Session) -> Result<Settings, Exit> {
+    match config::load(flags, environment) {
+        Ok(settings) => {
+            for warning in &settings.warnings {
+                tracing::warn!("{warning}");
+            }
+            Ok(settings)
+        }
+        Err(error) => {
+            session.say(&format!("error: {}", error.explain()));
+            Err(Exit::Usage)
+        }
+    }
+}
+
+async fn mirror(flags: &Flags, environment: &Environment, session: &Session) -> Exit {
+    let settings = match settings(flags, environment, session) {
+        Ok(settings) => settings,
+        Err(exit) => return exit,
+    };
+    let env = Env::new(Clock::System);
+    let ended = tokio::select! {
+        biased;
+        ended = mirror_recorded(settings, env.clone(), session) => ended,
+        signal = second_signal(&env, session) => {
+            session.progress.clear();
+            return match signal {
+                StopSignal::Interrupt => Exit::Interrupted,
+                StopSignal::Terminate => Exit::Terminated,
+            };
+        }
+    };
+    session.progress.clear();
+    match ended {
+        Ok((report, exit)) => tell_mirror(&report, exit, session),
+        Err(error) => fail(&error, session),
+    }
+}
+
+/// Runs the op, and ends its run in the ledger with the code that the process will end with.
+async fn mirror_recorded(
+    settings: Settings,
+    env: Env,
+    session: &Session,
+) -> Result<(MirrorReport, Exit), ops::Error> {
+    let open = setup::ledger(&settings, "mirror", &env).await?;
+    let observer: Arc<dyn Observer> = Arc::new(session.progress.clone());
+    match mirror_into(settings, &open.book, env, observer).await {
+        Ok(mut report) => {
+            let code = Exit::of_mirror(&report).code();
+            if let Err(error) = open.book.finish(code, json::counts(&report)).await {
+                report.errors.push(ops::mirror::unrecorded(&error));
+            }
+            let exit = Exit::of_mirror(&report);
+            Ok((report, exit))
+        }
+        Err(error) => {
+            let nothing = serde_json::Value::Null;
+            if let Err(unfinished) = open.book.finish(exit_of(&error).code(), nothing).await {
+                tracing::debug!("the run could not be ended in the ledger: {unfinished}");
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn mirror_into(
+    settings: Settings,
+    book: &Book,
+    env: Env,
+    observer: Arc<dyn Observer>,
+) -> Result<MirrorReport, ops::Error> {
+    let tuning = Tuning::production();
+    let parts = setup::parts(&settings, book.clone(), env, observer, tuning).await?;
+    ops::mirror::run(parts, settings.mirror).await
+}
+
+fn tell_mirror(report: &MirrorReport, exit: Exit, session: &Session) -> Exit {
+    session.complain(|err| human::mirror_errors(report, session.display.stderr, err));
+    session.result(exit, |out| match session.output.results {
+        ResultFormat::Json => json::mirror(report, exit.code(), out),
+        ResultFormat::Human => {
+            human::mirror_summary(report, session.verbosity, session.display.stdout, out)
+        }
+    })
+}
+
+fn status(flags: &Flags, environment: &Environment, session: &Session) -> Exit {
+    let settings = match settings(flags, environment, session) {
+        Ok(settings) => settings,
+        Err(exit) => return exit,
+    };
+    match ops::status::status(&settings, Env::new(Clock::System).now()) {
+        Ok(report) => {
+            let exit = Exit::of_status(&report);
+            session.result(exit, |out| match session.output.results {
+                ResultFormat::Json => json::status(&report, exit.code(), out),
+                ResultFormat::Human => human::status(&report, session.display.stdout, out),
+            })
+        }
+        Err(error) => fail(&error, session),
+    }
+}
+
+fn list(flags: &Flags, environment: &Environment, session: &Session) -> Exit {
+    let settings = match settings(flags, environment, session) {
+        Ok(settings) => settings,
+        Err(exit) => return exit,
+    };
+    match ops::list::list(&settings) {
+        Ok(report) => session.result(Exit::Done, |out| match session.output.results {
+            ResultFormat::Json => json::list(&report, out),
+            ResultFormat::Human => human::list(&report, session.display.stdout, out),
+        }),
+        Err(error) => fail(&error, session),
+    }
+}
+
+async fn configure(
+    command: ConfigCommand,
+    flags: &Flags,
+    environment: &Environment,
+    session: &Session,
+) -> Exit {
+    let format = session.output.results;
+    match command {
+        ConfigCommand::Init => configured(session, Exit::Done, |out| {
+            ops::config::init(flags.config.as_deref(), environment, format, out).map(drop)
+        }),
+        ConfigCommand::Show => configured(session, Exit::Done, |out| {
+            ops::config::show(flags, environment, format, out).map(drop)
+        }),
+        ConfigCommand::Check => {
+            let loaded = config::load(flags, environment);
+            let stores = match &loaded {
+                Ok(settings) => setup::check_destinations(settings).await,
+                Err(_) => Vec::new(),
+            };
+            let exit = if stores.is_empty() {
+                Exit::Done
+            } else {
+                Exit::Usage
+            };
+            let exit = configured(session, exit, |out| {
+                ops::config::check(loaded, &stores, format, out).map(drop)
+            });
+            session.complain(|err| human::errors(&stores, session.display.stderr, err));
+            exit
+        }
+    }
+}
+
+/// Writes what a `config` command says, and why it failed if it did.
+fn configured(
+    session: &Session,
+    exit: Exit,
+    write: impl FnOnce(&mut dyn io::Write) -> Result<(), ops::config::Error>,
+) -> Exit {
+    let mut failed = None;
+    let exit = session.result(exit, |out| match write(out) {
+        Ok(()) => Ok(()),
+        Err(ops::config::Error::Output(error)) => Err(error),
+        Err(ops::config::Error::Config(error)) => {
+            failed = Some(error);
+            Ok(())
+        }
+    });
+    match failed {
+        Some(error) => {
+            session.say(&format!("error: {}", error.explain()));
+            Exit::Usage
+        }
+        None => exit,
+    }
+}
+
+/// Says why a command failed as a whole.
+fn fail(error: &ops::Error, session: &Session) -> Exit {
+    session.complain(|err| human::whole_failure(error, &error.hint(), session.display.stderr, err));
+    exit_of(error)
+}
+
+fn exit_of(error: &ops::Error) -> Exit {
+    match error {
+        ops::Error::Stopped(StopSignal::Interrupt) => Exit::Interrupted,
+        ops::Error::Stopped(StopSignal::Terminate) => Exit::Terminated,
+        ops::Error::Config(_)
+        | ops::Error::Destination { .. }
+        | ops::Error::SamePlace { .. }
+        | ops::Error::NamesNothing { .. } => Exit::Usage,
+        ops::Error::Ledger(error) if error.is_locked() => Exit::Locked,
+        ops::Error::Ledger(_) | ops::Error::NoHttp(_) | ops::Error::Scratch(_) => {
+            Exit::of_failure(error.kind())
+        }
+    }
+}

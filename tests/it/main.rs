@@ -3,7 +3,10 @@
 
 pub mod support;
 
+mod architecture;
+mod config;
 mod conformance;
 mod destination;
 mod ledger;
 mod recordings;
+mod report;

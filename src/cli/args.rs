@@ -1,0 +1,507 @@
+//! The command line: what may be typed, and its way into plain [`Flags`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ArgAction;
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+use jiff::SignedDuration;
+
+use crate::cli::help;
+use crate::config::flags::FilterFlags;
+use crate::config::flags::Flags;
+use crate::config::flags::MirrorFlags;
+use crate::config::flags::Request;
+use crate::config::output::LogFormat;
+use crate::config::output::OutputFlags;
+use crate::config::output::ResultFormat;
+use crate::config::output::Verbosity;
+use crate::config::output::When;
+use crate::config::settings::CreateBackup;
+use crate::config::settings::PanelScope;
+use crate::config::value;
+use crate::config::value::Shard;
+use crate::model::backup::DigestNeed;
+use crate::model::ids::BackupId;
+use crate::model::outcome::Mode;
+use crate::model::selector::ServerSelector;
+
+/// Keeps verified offsite copies of the backups that a Pterodactyl or Pelican panel makes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "nestegg",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = help::NESTEGG_SHORT,
+    after_long_help = help::NESTEGG
+)]
+pub struct Cli {
+    /// The flags of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The flags of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// The configuration file.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "The configuration file [env: NESTEGG_CONFIG]"
+    )]
+    pub config: Option<PathBuf>,
+    /// The ledger.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "The ledger, the record of what is held [env: NESTEGG_LEDGER]"
+    )]
+    pub ledger: Option<PathBuf>,
+    /// Say more on stderr; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing on stderr unless something is wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// How diagnostics on stderr are written
+    #[arg(long, global = true, value_name = "text|json", hide_possible_values = true, value_enum, default_value_t = LogFormatArg::Text)]
+    pub log_format: LogFormatArg,
+    /// Progress bars: on a terminal, always, or never
+    #[arg(long, global = true, value_name = "auto|always|never", hide_possible_values = true, value_enum, default_value_t = WhenArg::Auto)]
+    pub progress: WhenArg,
+    /// Colours: on a terminal, always, or never
+    #[arg(long, global = true, value_name = "auto|always|never", hide_possible_values = true, value_enum, default_value_t = WhenArg::Auto)]
+    pub color: WhenArg,
+    /// The form of results.
+    #[command(flatten)]
+    pub results: ResultArgs,
+}
+
+/// The form of results.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct ResultArgs {
+    /// Print one JSON document on stdout instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// `--log-format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatArg {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// `--progress` and `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WhenArg {
+    /// On a terminal
+    Auto,
+    /// In any case
+    Always,
+    /// In no case
+    Never,
+}
+
+impl From<WhenArg> for When {
+    fn from(when: WhenArg) -> Self {
+        match when {
+            WhenArg::Auto => Self::Auto,
+            WhenArg::Always => Self::Always,
+            WhenArg::Never => Self::Never,
+        }
+    }
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Copy completed backups to every destination, verified; never deletes
+    #[command(after_help = help::MIRROR)]
+    Mirror(Box<MirrorArgs>),
+    /// Show how fresh and complete the copies are, per server
+    #[command(after_help = help::STATUS)]
+    Status(FilterArgs),
+    /// List the copies held, from the ledger
+    #[command(after_help = help::LIST)]
+    List(FilterArgs),
+    /// Write, show or check the configuration
+    #[command(after_help = help::CONFIG, subcommand_required = true, arg_required_else_help = true)]
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum ConfigCommand {
+    /// Write a commented starter file, to --config FILE or the default place; overwrites nothing
+    Init,
+    /// Show the settings in effect, secrets masked, and where each comes from
+    Show,
+    /// Check the file, the key files and the options, without contacting anything
+    Check,
+}
+
+/// The flags of `mirror`.
+#[derive(Debug, Args)]
+pub struct MirrorArgs {
+    /// What to copy from.
+    #[command(flatten)]
+    pub from: FromArgs,
+    /// Which backups.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Where to.
+    #[command(flatten)]
+    pub to: ToArgs,
+    /// How.
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// What to copy from.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "From")]
+pub struct FromArgs {
+    /// A panel of the configuration, or any panel's address; default: all of the configuration
+    #[arg(long, value_name = "NAME|URL", num_args = 1..)]
+    pub panel: Vec<String>,
+    /// A file that holds the panel's client API key and nothing else
+    #[arg(long, value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+    /// Only these servers: short id, uuid, name or name glob ('*' for all that the key sees)
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub server: Vec<ServerSelector>,
+    /// Look at every server of the panel, not only at the user's own; needs an administrator's key
+    #[arg(long)]
+    pub all_servers: bool,
+    /// Leave out these servers, besides those the configuration leaves out
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    pub exclude: Vec<ServerSelector>,
+}
+
+/// Which backups.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which backups")]
+pub struct SelectArgs {
+    /// Only these backups
+    #[arg(long, value_name = "UUID", num_args = 1.., value_delimiter = ',', conflicts_with_all = ["newest", "since", "create"])]
+    pub backup: Vec<BackupId>,
+    /// Only the newest N backups of each server
+    #[arg(long, value_name = "N", value_parser = value::newest)]
+    pub newest: Option<usize>,
+    /// Only backups completed within this time, such as 30d
+    #[arg(long, value_name = "DURATION", value_parser = value::age)]
+    pub since: Option<SignedDuration>,
+    /// Have the panel make a fresh backup of each selected server first, and wait for it
+    #[arg(
+        long,
+        value_name = "NAME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        value_parser = value::backup_name
+    )]
+    pub create: Option<String>,
+    /// Refuse backups for which the panel gives no digest
+    #[arg(long)]
+    pub require_checksum: bool,
+    /// Only part K of N of the work, so that N machines can share it
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<Shard>,
+}
+
+/// Where to.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "To")]
+pub struct ToArgs {
+    /// A destination of the configuration, a folder (./offsite), or s3://…, gs://…, az://…; default: all of the configuration
+    #[arg(long, value_name = "NAME|URL|PATH", num_args = 1..)]
+    pub to: Vec<String>,
+}
+
+/// How.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How")]
+pub struct HowArgs {
+    /// Print the plan and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Backups on the way at the same time, 1 to 64 [default: 2]
+    #[arg(long, value_name = "N", value_parser = value::transfers)]
+    pub transfers: Option<usize>,
+    /// Download at most this much a second, over all transfers, such as 20MiB
+    #[arg(long, value_name = "SIZE", value_parser = value::rate)]
+    pub limit_rate: Option<u64>,
+    /// After this long finish what runs and start nothing new, such as 5h
+    #[arg(long, value_name = "DURATION", value_parser = value::duration)]
+    pub max_duration: Option<Duration>,
+    /// Wait this long for another run to end, such as 10m [default: not at all]
+    #[arg(long, value_name = "DURATION", value_parser = value::wait)]
+    pub retry_lock: Option<Duration>,
+}
+
+/// The flags of `status` and `list`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Only")]
+pub struct FilterArgs {
+    /// Only servers of these panels
+    #[arg(long, value_name = "NAME|URL", num_args = 1..)]
+    pub panel: Vec<String>,
+    /// Only these servers: short id, uuid, name or name glob
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub server: Vec<ServerSelector>,
+    /// Only these destinations, as named in the configuration or typed at the time
+    #[arg(long, value_name = "NAME|URL|PATH", num_args = 1..)]
+    pub to: Vec<String>,
+}
+
+impl GlobalArgs {
+    /// How to talk, as typed.
+    pub fn output(&self) -> OutputFlags {
+        OutputFlags {
+            verbosity: match (self.quiet, self.verbose) {
+                (true, _) => Verbosity::Quiet,
+                (false, 0) => Verbosity::Normal,
+                (false, 1) => Verbosity::Verbose,
+                (false, _) => Verbosity::Debug,
+            },
+            log_format: match self.log_format {
+                LogFormatArg::Text => LogFormat::Text,
+                LogFormatArg::Json => LogFormat::Json,
+            },
+            progress: self.progress.into(),
+            color: self.color.into(),
+            results: if self.results.json {
+                ResultFormat::Json
+            } else {
+                ResultFormat::Human
+            },
+        }
+    }
+}
+
+impl Cli {
+    /// What was typed, for [`crate::config::load`].
+    pub fn flags(&self) -> Flags {
+        Flags {
+            config: self.global.config.clone(),
+            ledger: self.global.ledger.clone(),
+            request: match &self.command {
+                Command::Mirror(args) => Request::Mirror(Box::new(args.flags())),
+                Command::Status(args) | Command::List(args) => Request::Read(args.flags()),
+                Command::Config { command } => match command {
+                    ConfigCommand::Init | ConfigCommand::Show => Request::Show,
+                    ConfigCommand::Check => Request::Check,
+                },
+            },
+        }
+    }
+}
+
+impl MirrorArgs {
+    fn flags(&self) -> MirrorFlags {
+        let Self {
+            from,
+            select,
+            to,
+            how,
+        } = self;
+        MirrorFlags {
+            panels: from.panel.clone(),
+            api_key_file: from.api_key_file.clone(),
+            servers: from.server.clone(),
+            scope: from.all_servers.then_some(PanelScope::WholePanel),
+            exclude: from.exclude.clone(),
+            to: to.to.clone(),
+            backups: select.backup.clone(),
+            newest: select.newest,
+            since: select.since,
+            transfers: how.transfers,
+            limit_rate: how.limit_rate,
+            max_duration: how.max_duration,
+            create: select.create.as_ref().map(|name| CreateBackup {
+                name: Some(name.clone()).filter(|name| !name.is_empty()),
+            }),
+            mode: how.dry_run.then_some(Mode::DryRun),
+            need: select.require_checksum.then_some(DigestNeed::Required),
+            shard: select.shard,
+            retry_lock: how.retry_lock,
+        }
+    }
+}
+
+impl FilterArgs {
+    fn flags(&self) -> FilterFlags {
+        FilterFlags {
+            panels: self.panel.clone(),
+            servers: self.server.clone(),
+            to: self.to.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+    use clap::CommandFactory as _;
+
+    fn mirror_flags(line: &str) -> MirrorFlags {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Request::Mirror(flags) = cli.flags().request else {
+            panic!("{line} is no mirror")
+        };
+        *flags
+    }
+
+    fn refusal(line: &str) -> String {
+        Cli::try_parse_from(line.split(' '))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn the_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_mirror_arrives() {
+        let flags = mirror_flags(
+            "nestegg mirror --panel main --panel https://p.example.com --api-key-file k --server a b --server c* \
+             --all-servers --exclude test-* --to ./x s3://b/p --newest 3 --since 30d --transfers 4 \
+             --limit-rate 20MiB --max-duration 5h --create=nightly --dry-run --require-checksum --shard 1/4 \
+             --retry-lock 10m",
+        );
+        let selectors = |words: &[&str]| -> Vec<ServerSelector> {
+            words.iter().map(|word| word.parse().unwrap()).collect()
+        };
+        assert_eq!(
+            flags,
+            MirrorFlags {
+                panels: vec!["main".to_owned(), "https://p.example.com".to_owned()],
+                api_key_file: Some(PathBuf::from("k")),
+                servers: selectors(&["a", "b", "c*"]),
+                scope: Some(PanelScope::WholePanel),
+                exclude: selectors(&["test-*"]),
+                to: vec!["./x".to_owned(), "s3://b/p".to_owned()],
+                backups: Vec::new(),
+                newest: Some(3),
+                since: Some(SignedDuration::from_hours(720)),
+                transfers: Some(4),
+                limit_rate: Some(20 * 1024 * 1024),
+                max_duration: Some(Duration::from_hours(5)),
+                create: Some(CreateBackup {
+                    name: Some("nightly".to_owned())
+                }),
+                mode: Some(Mode::DryRun),
+                need: Some(DigestNeed::Required),
+                shard: Some(Shard { k: 1, n: 4 }),
+                retry_lock: Some(Duration::from_mins(10)),
+            }
+        );
+    }
+
+    #[test]
+    fn create_needs_no_name_and_takes_none_from_the_next_word() {
+        let flags = mirror_flags("nestegg mirror --create --server a");
+        assert_eq!(flags.create, Some(CreateBackup { name: None }));
+        assert!(refusal("nestegg mirror --create nightly").contains("'nightly'"));
+        assert_eq!(mirror_flags("nestegg mirror"), MirrorFlags::default());
+    }
+
+    #[test]
+    fn bad_values_say_what_a_good_one_looks_like() {
+        for (line, words) in [
+            ("nestegg mirror --limit-rate fast", "write it like `50MiB`"),
+            ("nestegg mirror --since 30", "`30` has no unit; write `30s`"),
+            ("nestegg mirror --shard 5/4", "such as `1/4`"),
+            ("nestegg mirror --backup latest", "`latest` is not a uuid"),
+            (
+                "nestegg mirror --transfers 0",
+                "a whole number from 1 to 64",
+            ),
+            ("nestegg mirror --server [a", "is no glob"),
+            (
+                "nestegg mirror --newest 1 --backup 6fdff738-bf44-4933-824f-489198dda9e6",
+                "cannot be used with",
+            ),
+            ("nestegg mirror --api-key x", "--api-key-file"),
+            ("nestegg mirorr", "mirror"),
+            ("nestegg -v -q status", "cannot be used with"),
+        ] {
+            let message = refusal(line);
+            assert!(message.contains(words), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn global_flags_are_understood_before_and_after_the_command() {
+        for line in [
+            "nestegg -vv --json --color never --progress always --log-format json status",
+            "nestegg status -vv --json --color never --progress always --log-format json",
+        ] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(
+                cli.global.output(),
+                OutputFlags {
+                    verbosity: Verbosity::Debug,
+                    log_format: LogFormat::Json,
+                    progress: When::Always,
+                    color: When::Never,
+                    results: ResultFormat::Json,
+                }
+            );
+        }
+        let cli = Cli::try_parse_from(["nestegg", "list", "-q", "--server", "a"]).unwrap();
+        assert_eq!(cli.global.output().verbosity, Verbosity::Quiet);
+        assert_eq!(
+            cli.flags().request,
+            Request::Read(FilterFlags {
+                servers: vec!["a".parse().unwrap()],
+                ..FilterFlags::default()
+            })
+        );
+    }
+
+    #[test]
+    fn the_long_help_lists_every_exit_code() {
+        let text = Cli::command().render_long_help().to_string();
+        for exit in [
+            Exit::Done,
+            Exit::Failed,
+            Exit::Usage,
+            Exit::Partial,
+            Exit::Integrity,
+            Exit::Freshness,
+            Exit::Limit,
+            Exit::Locked,
+            Exit::Credentials,
+            Exit::Interrupted,
+            Exit::Terminated,
+        ] {
+            let line = format!("\n{:>5}  ", exit.code());
+            assert!(text.contains(&line), "{exit:?}\n{text}");
+        }
+    }
+}

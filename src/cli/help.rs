@@ -1,0 +1,90 @@
+//! The longer help texts.
+
+/// Below `nestegg --help`.
+pub(super) const NESTEGG: &str = "\
+First time? Copy one server's backups into a folder, without any configuration:
+  NESTEGG_API_KEY=… nestegg mirror --panel https://panel.example.com \\
+      --server d3aac109 --to ./offsite
+
+Every night:
+  nestegg config init      write a starter configuration, and edit it
+  nestegg config check     say what is still wrong with it
+  nestegg -q mirror        from cron or a systemd timer; silent when all is well
+  nestegg status           how fresh and complete the copies are
+
+Exit codes:
+    0  all that was asked is done and proved
+    1  nothing could be done: panel or destination unreachable, unexpected failure
+    2  usage or configuration
+    3  partial: some backups or destinations failed; the rest is done
+    4  integrity: a checksum mismatch, a corrupt or missing copy was found
+    5  freshness: a server's newest verified copy is older than promised
+   10  a limit was reached before all was done (--max-duration)
+   11  another run holds the lock
+   12  the panel or a destination refused the credentials
+  130  interrupted (Ctrl-C); what was done is recorded, nothing half-done is visible
+  143  terminated (SIGTERM); the same
+
+Environment:
+  NESTEGG_CONFIG, NESTEGG_LEDGER          as --config and --ledger
+  NESTEGG_API_KEY, NESTEGG_API_KEY_FILE   the panel's client API key, or a file that holds it
+  AWS_*, GOOGLE_*, AZURE_*                what a store's options don't say
+  NO_COLOR                                no colours unless --color always";
+
+/// Below `nestegg --help` in short.
+pub(super) const NESTEGG_SHORT: &str = "\
+Try `nestegg mirror --help`; `nestegg --help` shows exit codes and environment variables.";
+
+/// Below `nestegg mirror --help`.
+pub(super) const MIRROR: &str = "\
+Examples:
+  One server into a folder, no configuration:
+    NESTEGG_API_KEY=… nestegg mirror --panel https://panel.example.com \\
+        --server d3aac109 --to ./offsite
+  Everything that the configuration says; the nightly job:
+    nestegg -q mirror
+  What would be done, and nothing else:
+    nestegg mirror --dry-run
+  Only the newest backup of some servers, to one of the destinations:
+    nestegg mirror --server 'survival-*' --newest 1 --to b2
+  A fresh backup before an update of the game:
+    nestegg mirror --server d3aac109 --create=before-update
+  A window at night, and half of the line:
+    nestegg mirror --max-duration 5h --limit-rate 20MiB
+
+The API key is a client key (panel: Account, API Credentials). It is never an
+argument, because arguments are seen by everyone on the machine. It is taken from
+--api-key-file, from the panel's api_key_file or api_key_command in the
+configuration, from NESTEGG_API_KEY or NESTEGG_API_KEY_FILE, or from a systemd
+credential.
+
+mirror never deletes a copy. Running it again is safe, and downloads nothing that
+is already held.";
+
+/// Below `nestegg status --help`.
+pub(super) const STATUS: &str = "\
+Examples:
+  nestegg status
+  nestegg status --server 'survival-*' --to b2
+  nestegg --json status | jq '.servers'
+
+The exit code is 5 when a server's newest verified copy is older than max_age of
+the configuration, or dated in the future. Servers that the configuration does
+not select are not held to it. Only the ledger is read: no panel and no
+destination is contacted, and a running mirror is not waited for.";
+
+/// Below `nestegg list --help`.
+pub(super) const LIST: &str = "\
+Examples:
+  nestegg list
+  nestegg list --server d3aac109
+  nestegg --json list --to b2
+
+Only the ledger is read: no panel and no destination is contacted, and a running
+mirror is not waited for.";
+
+/// Below `nestegg config --help`.
+pub(super) const CONFIG: &str = "\
+The file is --config FILE, else NESTEGG_CONFIG, else
+$XDG_CONFIG_HOME/nestegg/config.toml (~/.config/nestegg/config.toml), else
+/etc/nestegg/config.toml.";

@@ -1,0 +1,88 @@
+//! What was typed, as plain data: `cli` makes it, `resolve` reads it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::config::settings::CreateBackup;
+use crate::config::settings::PanelScope;
+use crate::config::value::Shard;
+use crate::model::backup::DigestNeed;
+use crate::model::ids::BackupId;
+use crate::model::outcome::Mode;
+use crate::model::selector::ServerSelector;
+
+/// One command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--ledger`.
+    pub ledger: Option<PathBuf>,
+    /// The command, as far as settings depend on it.
+    pub request: Request,
+}
+
+/// What the settings are for; it decides what must be there and which secrets are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// `mirror`: panels, keys, servers and destinations must be there, and secrets are read.
+    Mirror(Box<MirrorFlags>),
+    /// `status` and `list`: only the ledger must be known; no secret file is read, no command run.
+    Read(FilterFlags),
+    /// `config show`: whatever is there; no secret file is read, no command run.
+    Show,
+    /// `config check`: as a `mirror` without flags would.
+    Check,
+}
+
+/// The flags of `mirror`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MirrorFlags {
+    /// `--panel`.
+    pub panels: Vec<String>,
+    /// `--api-key-file`.
+    pub api_key_file: Option<PathBuf>,
+    /// `--server`.
+    pub servers: Vec<ServerSelector>,
+    /// `--all-servers`.
+    pub scope: Option<PanelScope>,
+    /// `--exclude`.
+    pub exclude: Vec<ServerSelector>,
+    /// `--to`.
+    pub to: Vec<String>,
+    /// `--backup`.
+    pub backups: Vec<BackupId>,
+    /// `--newest`.
+    pub newest: Option<usize>,
+    /// `--since`.
+    pub since: Option<SignedDuration>,
+    /// `--transfers`.
+    pub transfers: Option<usize>,
+    /// `--limit-rate`, bytes a second.
+    pub limit_rate: Option<u64>,
+    /// `--max-duration`.
+    pub max_duration: Option<Duration>,
+    /// `--create[=NAME]`.
+    pub create: Option<CreateBackup>,
+    /// `--dry-run`.
+    pub mode: Option<Mode>,
+    /// `--require-checksum`.
+    pub need: Option<DigestNeed>,
+    /// `--shard`.
+    pub shard: Option<Shard>,
+    /// `--retry-lock`.
+    pub retry_lock: Option<Duration>,
+}
+
+/// The flags of `status` and `list`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FilterFlags {
+    /// `--panel`.
+    pub panels: Vec<String>,
+    /// `--server`.
+    pub servers: Vec<ServerSelector>,
+    /// `--to`.
+    pub to: Vec<String>,
+}

@@ -1,0 +1,289 @@
+//! Flags, environment and file become settings.
+
+pub mod destinations;
+pub mod panels;
+pub mod secrets;
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Environment;
+use crate::config::address;
+use crate::config::error::Error;
+use crate::config::file::DestinationEntry;
+use crate::config::file::File;
+use crate::config::file::PanelEntry;
+use crate::config::flags::Flags;
+use crate::config::flags::MirrorFlags;
+use crate::config::flags::Request;
+use crate::config::reader::Written;
+use crate::config::reader::nearest;
+use crate::config::settings::Filter;
+use crate::config::settings::Inspect;
+use crate::config::settings::MirrorSettings;
+use crate::config::settings::Settings;
+use crate::config::source::Source;
+use crate::config::source::Sources;
+use crate::config::value::repeatable;
+use crate::model::backup::DigestNeed;
+use crate::model::ids::DestinationName;
+use crate::model::ids::PanelName;
+use crate::model::outcome::Mode;
+
+/// Transfers at the same time, unless told otherwise.
+const TRANSFERS: usize = 2;
+
+/// What has to be there, and whether secrets are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    /// Everything a mirror needs.
+    All,
+    /// Only what happens to be there; secrets stay where they are.
+    Nothing,
+    /// As nothing, and keys are not even looked for: `status` must answer when they are in disorder.
+    Ledger,
+}
+
+struct Resolver<'r> {
+    flags: MirrorFlags,
+    environment: &'r Environment,
+    file: Option<&'r File>,
+    needs: Needs,
+    sources: Sources,
+    warnings: Vec<String>,
+    problems: Vec<Error>,
+}
+
+/// Puts flags, environment and file together.
+///
+/// # Errors
+/// [`Error`]: all that is wrong, several things as [`Error::Several`]. For `mirror` and `config check` secret
+/// files are read and key commands run, once everything else is right.
+pub fn resolve(
+    flags: &Flags,
+    environment: &Environment,
+    file: Option<&File>,
+) -> Result<Settings, Error> {
+    let (mirror_flags, needs) = match &flags.request {
+        Request::Mirror(mirror) => (mirror.as_ref().clone(), Needs::All),
+        Request::Check => (MirrorFlags::default(), Needs::All),
+        Request::Show => (MirrorFlags::default(), Needs::Nothing),
+        Request::Read(_) => (MirrorFlags::default(), Needs::Ledger),
+    };
+    let mut resolver = Resolver {
+        flags: mirror_flags,
+        environment,
+        file,
+        needs,
+        sources: Sources::default(),
+        warnings: Vec::new(),
+        problems: Vec::new(),
+    };
+    let ledger = resolver.ledger(flags)?;
+    let mut panels = resolver.panels();
+    let mut destinations = resolver.destinations();
+    let mirror = resolver.mirror();
+    let filter = match &flags.request {
+        Request::Read(wanted) => Filter {
+            servers: wanted.servers.clone(),
+            panels: wanted
+                .panels
+                .iter()
+                .filter_map(|panel| resolver.wanted_panel(panel))
+                .collect(),
+            destinations: wanted
+                .to
+                .iter()
+                .filter_map(|to| resolver.wanted_destination(to))
+                .collect(),
+        },
+        Request::Mirror(_) | Request::Show | Request::Check => Filter::default(),
+    };
+    if resolver.problems.is_empty() && needs == Needs::All {
+        resolver.read_keys(&mut panels);
+        resolver.read_options(&mut destinations);
+    }
+    Error::all(resolver.problems)?;
+    Ok(Settings {
+        config: file.map(|file| file.path.clone()),
+        ledger,
+        panels,
+        destinations,
+        mirror,
+        filter,
+        environment: environment.of_stores(),
+        warnings: resolver.warnings,
+        sources: resolver.sources,
+    })
+}
+
+impl Resolver<'_> {
+    fn ledger(&mut self, flags: &Flags) -> Result<PathBuf, Error> {
+        let written = self.file.and_then(|file| file.ledger.as_ref());
+        let (path, source) = if let Some(path) = &flags.ledger {
+            (self.environment.absolute(path), Source::Flag("--ledger"))
+        } else if let Some(path) = self.environment.filled("NESTEGG_LEDGER") {
+            let path = self.environment.absolute(Path::new(path));
+            (path, Source::Environment("NESTEGG_LEDGER"))
+        } else if let Some(written) = written {
+            (written.value.clone(), written.source())
+        } else {
+            (self.environment.own_ledger()?, Source::Default)
+        };
+        self.sources.note("ledger", source);
+        Ok(path)
+    }
+
+    fn file_panels(&self) -> &[PanelEntry] {
+        self.file.map_or(&[], |file| &file.panels)
+    }
+
+    fn file_destinations(&self) -> &[DestinationEntry] {
+        self.file.map_or(&[], |file| &file.destinations)
+    }
+
+    /// Where to write a missing thing down.
+    fn file_in_words(&self) -> String {
+        match self.file {
+            Some(file) => format!("to {}", file.path.display()),
+            None => "to a configuration file (`nestegg config init` writes a starter)".to_owned(),
+        }
+    }
+
+    /// The flag's value, else the file's, else the default; the source is noted.
+    fn pick<T: Clone>(
+        &mut self,
+        key: &str,
+        flag: Option<(T, &'static str)>,
+        written: Option<&Written<T>>,
+        default: T,
+    ) -> T {
+        let (value, source) = match (flag, written) {
+            (Some((value, flag)), _) => (value, Source::Flag(flag)),
+            (None, Some(written)) => (written.value.clone(), written.source()),
+            (None, None) => (default, Source::Default),
+        };
+        self.sources.note(format!("mirror.{key}"), source);
+        value
+    }
+
+    fn pick_if_any<T: Clone>(
+        &mut self,
+        key: &str,
+        flag: Option<(T, &'static str)>,
+        written: Option<&Written<T>>,
+    ) -> Option<T> {
+        let flag = flag.map(|(value, name)| (Some(value), name));
+        let written = written.map(|written| Written {
+            value: Some(written.value.clone()),
+            place: written.place.clone(),
+        });
+        self.pick(key, flag, written.as_ref(), None)
+    }
+
+    fn mirror(&mut self) -> MirrorSettings {
+        let written = self
+            .file
+            .map(|file| file.mirror.clone())
+            .unwrap_or_default();
+        let flags = self.flags.clone();
+        let named = |name: &'static str| move |value| (value, name);
+        MirrorSettings {
+            transfers: self.pick(
+                "transfers",
+                flags.transfers.map(named("--transfers")),
+                written.transfers.as_ref(),
+                TRANSFERS,
+            ),
+            limit_rate: self.pick_if_any(
+                "limit_rate",
+                flags.limit_rate.map(|value| (value, "--limit-rate")),
+                written.limit_rate.as_ref(),
+            ),
+            max_age: self.pick_if_any("max_age", None, written.max_age.as_ref()),
+            max_duration: self.pick_if_any(
+                "max_duration",
+                flags.max_duration.map(|value| (value, "--max-duration")),
+                written.max_duration.as_ref(),
+            ),
+            need: self.pick(
+                "require_checksum",
+                flags.need.map(|value| (value, "--require-checksum")),
+                written.need.as_ref(),
+                DigestNeed::Optional,
+            ),
+            inspect: self.pick("inspect", None, written.inspect.as_ref(), Inspect::On),
+            newest: self.pick_if_any(
+                "newest",
+                flags.newest.map(|value| (value, "--newest")),
+                written.newest.as_ref(),
+            ),
+            since: self.pick_if_any(
+                "since",
+                flags.since.map(|value| (value, "--since")),
+                written.since.as_ref(),
+            ),
+            backups: flags.backups,
+            shard: flags.shard,
+            create: flags.create,
+            mode: flags.mode.unwrap_or(Mode::Apply),
+            retry_lock: self.pick(
+                "retry_lock",
+                flags.retry_lock.map(|value| (value, "--retry-lock")),
+                written.retry_lock.as_ref(),
+                Duration::ZERO,
+            ),
+        }
+    }
+
+    fn wanted_panel(&mut self, text: &str) -> Option<PanelName> {
+        let name = if text.contains("://") {
+            address::parse(text)
+                .map(|url| address::name_of(&url))
+                .map_err(|bad| (bad.why, bad.fix))
+        } else {
+            Ok(text.to_owned())
+        };
+        let name = name.and_then(|name| {
+            name.parse()
+                .map_err(|_unusable| ("it is no name".to_owned(), "name a panel".to_owned()))
+        });
+        self.wanted("--panel", name)
+    }
+
+    fn wanted_destination(&mut self, text: &str) -> Option<DestinationName> {
+        let name = text
+            .parse()
+            .map_err(|_unusable| ("it is no name".to_owned(), "name a destination".to_owned()));
+        self.wanted("--to", name)
+    }
+
+    fn wanted<N>(&mut self, flag: &'static str, name: Result<N, (String, String)>) -> Option<N> {
+        match name {
+            Ok(name) => Some(name),
+            Err((why, fix)) => {
+                self.problems.push(Error::BadValue {
+                    from: Source::Flag(flag),
+                    key: flag.to_owned(),
+                    why,
+                    fix,
+                });
+                None
+            }
+        }
+    }
+}
+
+fn unknown_name(what: &'static str, name: &str, known: &[&str], otherwise: &str) -> Error {
+    let fix = match (nearest(name, known), known) {
+        (Some(meant), _) => format!("did you mean `{meant}`? ({otherwise})"),
+        (None, []) => format!("the configuration has none; {otherwise}"),
+        (None, known) => format!("known: {}; {otherwise}", known.join(", ")),
+    };
+    Error::UnknownName {
+        what,
+        name: repeatable(name),
+        fix,
+    }
+}

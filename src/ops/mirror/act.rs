@@ -1,0 +1,481 @@
+//! Carrying out the plan of one backup: the second half of a mirror run.
+
+use crate::config::settings;
+use crate::destination::Destination;
+use crate::destination::StoredObject;
+use crate::ledger;
+use crate::ledger::CopyOrigin;
+use crate::model::backup::CompletedBackup;
+use crate::model::backup::ExpectedContent;
+use crate::model::backup::ExpectedProof;
+use crate::model::backup::Refusal;
+use crate::model::checksum::Verdict;
+use crate::model::ids::DestinationName;
+use crate::model::key::ObjectKey;
+use crate::model::key::ObjectKind;
+use crate::model::outcome::BackupOutcome;
+use crate::model::outcome::CopyOutcome;
+use crate::model::outcome::CopyState;
+use crate::model::outcome::Failure;
+use crate::model::outcome::FailureKind;
+use crate::model::outcome::Mode;
+use crate::model::outcome::Scope;
+use crate::model::server::Server;
+use crate::ops::mirror::Run;
+use crate::ops::mirror::gather::Task;
+use crate::ops::mirror::ready::DestinationTarget;
+use crate::ops::mirror::unrecorded;
+use crate::plan::mirror::CopyPlan;
+use crate::plan::mirror::KnownCopy;
+use crate::transfer;
+use crate::transfer::Finished;
+use crate::transfer::Job;
+use crate::transfer::Recheck;
+use crate::transfer::Recorded;
+use crate::transfer::compute::Inspect;
+use crate::transfer::describe::SidecarDraft;
+use crate::transfer::observer::TransferLabel;
+use crate::transfer::source::CopySource;
+use crate::transfer::source::PanelSource;
+use crate::transfer::source::Source;
+
+/// What carrying out one plan came to.
+#[derive(Debug)]
+pub struct Done {
+    /// What became of the backup.
+    pub outcome: BackupOutcome,
+    /// Failures that are not a selected copy's.
+    pub failures: Vec<Failure>,
+    /// Whether the ledger took it all: what was stored and could not be recorded is adopted by the
+    /// next run.
+    pub recorded: Result<(), ledger::Error>,
+}
+
+/// Where the bytes may come from, the nearest first.
+struct Origin {
+    source: Source,
+    expected: ExpectedContent,
+    recorded: Option<Recorded>,
+    recheck: Recheck,
+    made: CopyOrigin,
+    /// The destination whose copy is read.
+    held_at: Option<usize>,
+}
+
+/// A plan under way.
+struct Acting<'r> {
+    run: &'r Run,
+    task: &'r Task,
+    key: ObjectKey,
+    copies: Vec<CopyOutcome>,
+    failures: Vec<Failure>,
+    sha256: Option<String>,
+    archive_bytes: u64,
+    read_bytes: u64,
+    sent_bytes: u64,
+}
+
+/// Carries out one backup's plan, and records what became of it.
+pub async fn carry_out(run: &Run, task: &Task) -> Done {
+    let mut acting = Acting::new(run, task);
+    let recorded = acting.make_copies().await;
+    Done {
+        recorded,
+        ..acting.done()
+    }
+}
+
+/// A backup for which nothing is done: all is held, or its turn does not come.
+pub fn as_it_is(run: &Run, task: &Task) -> Done {
+    Acting::new(run, task).done()
+}
+
+/// How a copy stands before anything is done.
+fn copy_before(
+    backup: &CompletedBackup,
+    key: &ObjectKey,
+    plan: &CopyPlan,
+    target: &DestinationTarget,
+) -> CopyOutcome {
+    let (state, verdict, failure) = match plan {
+        CopyPlan::Held(held) => (CopyState::AlreadyHeld, Some(held.verdict), None),
+        CopyPlan::Make => (CopyState::NotReached, None, None),
+        CopyPlan::Unclear(failure) => (CopyState::Failed, None, Some(failure.clone())),
+        CopyPlan::Conflict { held, why } => (
+            CopyState::Failed,
+            Some(held.verdict),
+            Some(Failure {
+                scope: Scope::Backup,
+                id: backup.record.id.to_string(),
+                kind: FailureKind::Policy,
+                message: format!("the panel's record no longer fits the verified copy: {why}"),
+                hint: "the verified copy is kept as it is; if the row was used as a placeholder for a restore, \
+                       delete it in the panel and make a fresh backup"
+                    .to_owned(),
+            }),
+        ),
+    };
+    CopyOutcome {
+        destination: target.destination.name().clone(),
+        key: key.clone(),
+        state,
+        verdict,
+        failure,
+    }
+}
+
+impl<'r> Acting<'r> {
+    fn new(run: &'r Run, task: &'r Task) -> Self {
+        let backup = &task.plan.backup;
+        let key = ObjectKey::for_backup(task.server.id, backup.record.id, ObjectKind::Archive);
+        Self {
+            run,
+            task,
+            copies: task
+                .plan
+                .copies
+                .iter()
+                .zip(&run.destinations)
+                .map(|(plan, target)| copy_before(backup, &key, plan, target))
+                .collect(),
+            failures: Vec::new(),
+            sha256: task.plan.copies.iter().find_map(|plan| match plan {
+                CopyPlan::Held(held) => Some(held.sha256.to_hex()),
+                CopyPlan::Make | CopyPlan::Conflict { .. } | CopyPlan::Unclear(_) => None,
+            }),
+            archive_bytes: backup.archive_bytes,
+            read_bytes: 0,
+            sent_bytes: 0,
+            key,
+        }
+    }
+
+    async fn make_copies(&mut self) -> Result<(), ledger::Error> {
+        let expected = match &self.task.plan.expected {
+            Ok(expected) => expected.clone(),
+            Err(refusal) => {
+                let failure = refused(&self.task.plan.backup, refusal);
+                return self.fail_rest(&failure).await;
+            }
+        };
+        match self.run.settings.mode {
+            Mode::DryRun => {
+                for copy in self.unmade() {
+                    copy.state = CopyState::WouldMirror;
+                }
+                return Ok(());
+            }
+            Mode::Apply => {}
+        }
+        for index in self.wanted() {
+            let given_up = self
+                .run
+                .destinations
+                .get(index)
+                .and_then(|target| target.given_up.get());
+            if let Some(failure) = given_up {
+                self.fail(index, failure.clone()).await?;
+            }
+        }
+        for origin in self.origins(expected) {
+            let wanted = self.wanted();
+            if wanted.is_empty() || self.run.is_stopping() {
+                break;
+            }
+            let (held_at, made) = (origin.held_at, origin.made);
+            let finished = self.transfer(origin, &wanted).await;
+            self.read_bytes += finished.read_bytes;
+            self.sent_bytes += finished.sent_bytes;
+            let source_failure = finished.source_failure;
+            for (index, copy) in wanted.into_iter().zip(finished.copies) {
+                match copy {
+                    Ok(stored) => self.keep(index, stored, made).await?,
+                    // Another source may do better; the destination itself did nothing wrong.
+                    Err(failure)
+                        if held_at.is_some() && source_failure.as_ref() == Some(&failure) => {}
+                    Err(failure) => self.fail(index, failure).await?,
+                }
+            }
+            if let (Some(index), Some(failure)) = (held_at, source_failure) {
+                self.doubt(index, failure).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies that are held come first, nearest as configured; the node comes last.
+    fn origins(&self, expected: ExpectedContent) -> Vec<Origin> {
+        let backup = &self.task.plan.backup;
+        let plans = self.task.plan.copies.iter().zip(&self.run.destinations);
+        let mut origins: Vec<Origin> = plans
+            .enumerate()
+            .filter_map(|(index, (plan, target))| match plan {
+                CopyPlan::Held(held) if target.given_up.get().is_none() => {
+                    Some(self.origin_in_copy(index, held, &target.destination))
+                }
+                CopyPlan::Held(_)
+                | CopyPlan::Make
+                | CopyPlan::Conflict { .. }
+                | CopyPlan::Unclear(_) => None,
+            })
+            .collect();
+        let recheck = if self.task.plan.is_young(self.run.env.now()) {
+            Recheck::Row {
+                panel: self.task.panel.client.clone(),
+                server: self.task.server.id,
+                listed: Box::new(backup.clone()),
+            }
+        } else {
+            Recheck::No
+        };
+        origins.push(Origin {
+            source: Source::Panel(PanelSource::new(
+                self.task.panel.client.clone(),
+                self.run.node.clone(),
+                self.task.server.id,
+                backup.record.id,
+                self.run.shared.tuning.stall_timeout,
+            )),
+            expected,
+            recorded: None,
+            recheck,
+            made: CopyOrigin::Mirrored,
+            held_at: None,
+        });
+        origins
+    }
+
+    fn origin_in_copy(&self, index: usize, held: &KnownCopy, destination: &Destination) -> Origin {
+        Origin {
+            source: Source::Copy(CopySource::new(destination.clone(), self.key.clone())),
+            expected: ExpectedContent {
+                length_bytes: Some(held.archive_bytes),
+                proof: ExpectedProof::Digest(held.sha256.clone()),
+            },
+            recorded: Some(Recorded {
+                verdict: held.verdict,
+                structure: None,
+            }),
+            recheck: Recheck::No,
+            made: CopyOrigin::Filled,
+            held_at: Some(index),
+        }
+    }
+
+    /// A held copy could not be used as source: when it is damaged or gone, it no longer counts.
+    async fn doubt(&mut self, index: usize, failure: Failure) -> Result<(), ledger::Error> {
+        let Some(target) = self.run.destinations.get(index) else {
+            return Ok(());
+        };
+        let place = target.destination.name().clone();
+        if !matches!(failure.kind, FailureKind::Integrity | FailureKind::NotFound) {
+            if failure.kind != FailureKind::Interrupted {
+                tracing::warn!(
+                    "could not make another copy from the one at {place}: {}",
+                    failure.message
+                );
+            }
+            return Ok(());
+        }
+        let failure = damaged_copy(&place, failure);
+        tracing::warn!("{}", failure.message);
+        if let Some(reference) = target.reference {
+            let (key, failure) = (self.key.clone(), failure.clone());
+            self.run
+                .book
+                .write(move |ledger, run, now| {
+                    ledger.record_lost(run, reference, &key, &failure, now)
+                })
+                .await?;
+        }
+        self.settle(index, CopyState::Failed, None, Some(failure));
+        Ok(())
+    }
+
+    async fn transfer(&self, origin: Origin, wanted: &[usize]) -> Finished {
+        let task = self.task;
+        let backup = &task.plan.backup;
+        let job = Job {
+            key: self.key.clone(),
+            label: TransferLabel {
+                server_name: task.server.name.clone(),
+                backup_name: backup.record.name.clone(),
+                backup: backup.record.id,
+            },
+            source: origin.source,
+            expected: origin.expected,
+            hinted_bytes: backup.archive_bytes,
+            inspect: inspect(self.run.settings.inspect),
+            recorded: origin.recorded,
+            recheck: origin.recheck,
+            destinations: wanted
+                .iter()
+                .filter_map(|index| self.run.destinations.get(*index))
+                .map(|target| target.destination.clone())
+                .collect(),
+            sidecar: SidecarDraft {
+                panel: task.panel.client.name().clone(),
+                panel_url: task.panel.client.base_url().to_string(),
+                server: Server::clone(&task.server),
+                backup: backup.clone(),
+            },
+        };
+        transfer::run(job, &self.run.shared).await
+    }
+
+    fn wanted(&self) -> Vec<usize> {
+        self.copies
+            .iter()
+            .enumerate()
+            .filter(|(_, copy)| copy.state == CopyState::NotReached)
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    fn unmade(&mut self) -> impl Iterator<Item = &mut CopyOutcome> {
+        self.copies
+            .iter_mut()
+            .filter(|copy| copy.state == CopyState::NotReached)
+    }
+
+    async fn keep(
+        &mut self,
+        index: usize,
+        stored: StoredObject,
+        made: CopyOrigin,
+    ) -> Result<(), ledger::Error> {
+        self.sha256 = Some(stored.archive_sha256().to_hex());
+        self.archive_bytes = stored.archive_bytes();
+        let verdict = stored.verdict();
+        if let Some(reference) = self.reference(index) {
+            let recorded = self
+                .run
+                .book
+                .write(move |ledger, run, now| {
+                    ledger.record_copy(run, reference, &stored, made, now)
+                })
+                .await;
+            if let Err(error) = recorded {
+                let failure = unrecorded(&error);
+                self.settle(index, CopyState::Failed, Some(verdict), Some(failure));
+                return Err(error);
+            }
+        }
+        if let Some(target) = self.run.destinations.get(index) {
+            target.worked();
+        }
+        self.settle(index, CopyState::Mirrored, Some(verdict), None);
+        Ok(())
+    }
+
+    async fn fail(&mut self, index: usize, failure: Failure) -> Result<(), ledger::Error> {
+        if failure.kind == FailureKind::Interrupted {
+            return Ok(());
+        }
+        if let Some(target) = self.run.destinations.get(index) {
+            target.learn(&failure);
+        }
+        if let Some(reference) = self.reference(index) {
+            let (key, failure) = (self.key.clone(), failure.clone());
+            self.run
+                .book
+                .write(move |ledger, run, now| {
+                    ledger.record_copy_failure(run, reference, &key, &failure, now)
+                })
+                .await?;
+        }
+        self.settle(index, CopyState::Failed, None, Some(failure));
+        Ok(())
+    }
+
+    async fn fail_rest(&mut self, failure: &Failure) -> Result<(), ledger::Error> {
+        for index in self.wanted() {
+            self.fail(index, failure.clone()).await?;
+        }
+        Ok(())
+    }
+
+    fn settle(
+        &mut self,
+        index: usize,
+        state: CopyState,
+        verdict: Option<Verdict>,
+        failure: Option<Failure>,
+    ) {
+        if let Some(copy) = self.copies.get_mut(index) {
+            copy.state = state;
+            copy.verdict = verdict;
+            copy.failure = failure;
+        }
+    }
+
+    fn reference(&self, index: usize) -> Option<ledger::DestinationRef> {
+        self.run
+            .destinations
+            .get(index)
+            .and_then(|target| target.reference)
+    }
+
+    fn done(self) -> Done {
+        let backup = &self.task.plan.backup;
+        Done {
+            outcome: BackupOutcome {
+                panel: self.task.panel.client.name().clone(),
+                server: self.task.server.id,
+                server_name: self.task.server.name.clone(),
+                backup: backup.record.id,
+                name: backup.record.name.clone(),
+                bytes: self.archive_bytes,
+                sha256: self.sha256,
+                panel_checksum: backup.checksum.digest().map(ToString::to_string),
+                downloaded_bytes: self.read_bytes,
+                uploaded_bytes: self.sent_bytes,
+                copies: self.copies,
+            },
+            failures: self.failures,
+            recorded: Ok(()),
+        }
+    }
+}
+
+/// A copy that the ledger, or its sidecar, calls verified, and that is damaged or gone.
+fn damaged_copy(place: &DestinationName, failure: Failure) -> Failure {
+    let why = failure.message.trim_start_matches(transfer::NOTHING_KEPT);
+    Failure {
+        kind: FailureKind::Integrity,
+        message: format!("the verified copy at `{place}` is damaged or gone: {why}"),
+        hint: format!(
+            "check the disk or store behind `{place}`; other copies are made from elsewhere, and the next \
+             run makes this one anew"
+        ),
+        ..failure
+    }
+}
+
+fn refused(backup: &CompletedBackup, refusal: &Refusal) -> Failure {
+    let (kind, hint) = match refusal {
+        Refusal::Malformed(_) => (
+            FailureKind::Protocol,
+            "look at the backup in the panel; if this panel's checksums are known to be wrong, set \
+             `checksum = \"structure\"` for it",
+        ),
+        Refusal::NoDigest => (
+            FailureKind::Policy,
+            "leave --require-checksum off to keep such archives by their structure alone",
+        ),
+    };
+    Failure {
+        scope: Scope::Backup,
+        id: backup.record.id.to_string(),
+        kind,
+        message: refusal.to_string(),
+        hint: hint.to_owned(),
+    }
+}
+
+const fn inspect(wish: settings::Inspect) -> Inspect {
+    match wish {
+        settings::Inspect::On => Inspect::On,
+        settings::Inspect::Off => Inspect::WhenNeeded,
+    }
+}
