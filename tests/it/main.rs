@@ -4,9 +4,15 @@
 pub mod support;
 
 mod architecture;
+mod cli;
 mod config;
 mod conformance;
+mod crash;
 mod destination;
+mod faults;
 mod ledger;
+mod mirror;
+mod panel;
 mod recordings;
+mod reference_model;
 mod report;

@@ -1,5 +1,7 @@
 //! What the tests stand on: a fake panel, real storage servers, a faulty store, one world.
 
 pub mod archive;
+pub mod fake_panel;
 pub(crate) mod faulty_store;
 pub(crate) mod servers;
+pub(crate) mod world;

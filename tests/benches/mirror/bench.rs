@@ -1,0 +1,253 @@
+//! What all groups share: where things are kept, and contenders that take turns.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+use crate::Options;
+use crate::Outcome;
+use crate::archive::Archive;
+use crate::archive::Content;
+use crate::measure;
+use crate::measure::Job;
+use crate::say;
+use crate::seaweedfs::SeaweedFs;
+use crate::table::Row;
+use crate::table::Rows;
+use crate::tools::Tool;
+use crate::tools::Tools;
+
+/// One bench run.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) bytes: u64,
+    pub(crate) runs: usize,
+    pub(crate) memory_bytes: Vec<u64>,
+    pub(crate) copies: u64,
+    patience: Duration,
+    pub(crate) program: PathBuf,
+    pub(crate) tools: Tools,
+    folder: tempfile::TempDir,
+}
+
+/// Where one measurement happens.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// A folder of its own, removed afterwards.
+    pub(crate) folder: PathBuf,
+    /// The store's address; empty when there is none.
+    pub(crate) endpoint: String,
+    /// A prefix of its own at the store.
+    pub(crate) prefix: String,
+}
+
+/// The store that contenders upload to.
+#[derive(Debug, Clone)]
+pub(crate) enum Store {
+    None,
+    /// One that stays.
+    At(String),
+    /// A fresh one for every measurement.
+    SeaweedFs,
+}
+
+/// Prepares a place and says what to start in it.
+type Prepare<'a> = Box<dyn Fn(&Place) -> Outcome<Job> + 'a>;
+
+/// What a contender does.
+pub(crate) enum Work<'a> {
+    /// Starts a process.
+    Process(Prepare<'a>),
+    /// Works in this very process.
+    Here(Box<dyn Fn() -> Outcome<()> + 'a>),
+}
+
+/// Something to measure.
+pub(crate) struct Contender<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) needs: &'static [Tool],
+    pub(crate) work: Work<'a>,
+}
+
+impl<'a> Contender<'a> {
+    /// One that starts a process.
+    pub(crate) fn process(
+        name: &'static str,
+        needs: &'static [Tool],
+        job: impl Fn(&Place) -> Outcome<Job> + 'a,
+    ) -> Self {
+        Self {
+            name,
+            needs,
+            work: Work::Process(Box::new(job)),
+        }
+    }
+
+    /// One that works in this process.
+    pub(crate) fn here(name: &'static str, work: impl Fn() -> Outcome<()> + 'a) -> Self {
+        Self {
+            name,
+            needs: &[],
+            work: Work::Here(Box::new(work)),
+        }
+    }
+}
+
+impl Bench {
+    /// Prepares a folder below the target directory.
+    pub(crate) fn new(options: &Options) -> Outcome<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("bench-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let bytes = options.size.as_u64();
+        let memory_bytes = if options.memory_sizes.is_empty() {
+            vec![bytes, bytes * 4]
+        } else {
+            options.memory_sizes.iter().map(ByteSize::as_u64).collect()
+        };
+        Ok(Self {
+            bytes,
+            runs: options.runs.max(1),
+            memory_bytes,
+            copies: options.copies,
+            patience: Duration::from_secs(options.quiet),
+            program: fs::canonicalize(&options.program)?,
+            tools: Tools::find(),
+            folder,
+        })
+    }
+
+    /// A folder that lives as long as the bench.
+    pub(crate) fn folder(&self, name: &str) -> Outcome<PathBuf> {
+        let folder = self.folder.path().join(name);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// An archive of about the length asked for.
+    pub(crate) fn archive(&self, content: Content, bytes: u64) -> Outcome<Archive> {
+        Archive::make(self.folder.path(), content, bytes)
+    }
+
+    /// How long, how often, and how busy the machine is.
+    pub(crate) fn heading(&self, what: &str, bytes: u64) -> String {
+        let shown = ByteSize::b(bytes);
+        format!("{what}, {shown}, {} runs, {}", self.runs, measure::load())
+    }
+
+    /// Measures all contenders in turns. Those whose programs are missing are told and left out.
+    pub(crate) fn compare(&self, contenders: &[Contender<'_>], store: &Store) -> Outcome<Rows> {
+        let mut rows = Vec::new();
+        for contender in contenders {
+            match self.tools.missing(contender.needs) {
+                Some(missing) => say(&format!("left out `{}`: {missing}", contender.name)),
+                None => rows.push((contender, Vec::new())),
+            }
+        }
+        for run in 0..self.runs {
+            for (index, (contender, samples)) in rows.iter_mut().enumerate() {
+                let prefix = format!("run{run}-{index}");
+                let sample = self.undisturbed(contender, &prefix, store)?;
+                say(&format!(
+                    "  {:>6.2} s  {:>6.2} CPU s  {}",
+                    sample.wall, sample.cpu, contender.name
+                ));
+                samples.push(sample);
+            }
+        }
+        let named = |(contender, samples): (&Contender<'_>, _)| Row {
+            name: contender.name.to_owned(),
+            samples,
+        };
+        Ok(Rows(rows.into_iter().map(named).collect()))
+    }
+
+    /// Measures once; where the machine is shared and there is patience, again when others worked
+    /// meanwhile, and then the least disturbed time counts.
+    fn undisturbed(
+        &self,
+        contender: &Contender<'_>,
+        prefix: &str,
+        store: &Store,
+    ) -> Outcome<measure::Sample> {
+        const TRIES: u32 = 4;
+        let mut best: Option<(f64, measure::Sample)> = None;
+        for attempt in 1..=TRIES {
+            let folder = self.folder("run")?;
+            settle()?;
+            let place = format!("{prefix}-{attempt}");
+            let measured = self.measure(contender, folder.clone(), place, store);
+            fs::remove_dir_all(&folder)?;
+            let (foreign, sample) = measured?;
+            let disturbance = foreign / sample.wall;
+            if best.is_none_or(|(least, _)| disturbance < least) {
+                best = Some((disturbance, sample));
+            }
+            if self.patience.is_zero() || disturbance < DISTURBED {
+                break;
+            }
+            say(&format!(
+                "  ({:.2} s, disturbed: others used {:.0} % of a processor)",
+                sample.wall,
+                disturbance * 100.0
+            ));
+        }
+        let (_, sample) = best.ok_or("nothing was measured")?;
+        Ok(sample)
+    }
+
+    /// What a contender took, and what processes other than it, this one and the store took.
+    fn measure(
+        &self,
+        contender: &Contender<'_>,
+        folder: PathBuf,
+        prefix: String,
+        store: &Store,
+    ) -> Outcome<(f64, measure::Sample)> {
+        let (endpoint, server) = match store {
+            Store::None => (String::new(), None),
+            Store::At(endpoint) => (endpoint.clone(), None),
+            Store::SeaweedFs => {
+                let server = SeaweedFs::start(&self.tools, self.folder.path())?;
+                (server.endpoint.clone(), Some(server))
+            }
+        };
+        let own = || -> Outcome<f64> {
+            let server = server.as_ref().map_or(Ok(0.0), SeaweedFs::cpu)?;
+            Ok(server + measure::cpu_of(std::process::id())?)
+        };
+        let place = Place {
+            folder,
+            endpoint,
+            prefix,
+        };
+        measure::wait_for_quiet(self.patience)?;
+        let (busy_before, own_before) = (measure::busy()?, own()?);
+        let (sample, children) = match &contender.work {
+            Work::Here(work) => (measure::of_this_process(work)?, 0.0),
+            Work::Process(job) => {
+                let job = job(&place)?
+                    .with("PATH", self.tools.search_path())
+                    .with("NO_PROXY", "127.0.0.1");
+                let sample = measure::run(&job, &place.folder)?;
+                (sample, sample.cpu)
+            }
+        };
+        let all = measure::busy()? - busy_before;
+        let foreign = all - (own()? - own_before) - children;
+        Ok((foreign.max(0.0), sample))
+    }
+}
+
+/// A measurement during which others used more of a processor than this is repeated, when there is
+/// patience. The kernel's own threads, which write to the disk, are among the others.
+const DISTURBED: f64 = 0.2;
+
+/// Lets the disk finish what others left.
+fn settle() -> Outcome<()> {
+    Command::new("sync").status()?;
+    Ok(())
+}
