@@ -71,6 +71,9 @@ struct Options {
     /// The program to measure
     #[arg(long, default_value = env!("CARGO_BIN_EXE_nestegg"))]
     program: PathBuf,
+    /// A line for the `options` table of nestegg's store: `unsigned_payload = true`
+    #[arg(long, value_name = "TOML", default_value = "")]
+    store_settings: String,
     /// Passed by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,

@@ -13,6 +13,7 @@ use crate::archive::Archive;
 use crate::archive::Content;
 use crate::measure;
 use crate::measure::Job;
+use crate::measure::Sample;
 use crate::say;
 use crate::seaweedfs::SeaweedFs;
 use crate::table::Row;
@@ -29,6 +30,7 @@ pub(crate) struct Bench {
     pub(crate) copies: u64,
     patience: Duration,
     pub(crate) program: PathBuf,
+    pub(crate) store_settings: String,
     pub(crate) tools: Tools,
     folder: tempfile::TempDir,
 }
@@ -115,6 +117,7 @@ impl Bench {
             copies: options.copies,
             patience: Duration::from_secs(options.quiet),
             program: fs::canonicalize(&options.program)?,
+            store_settings: options.store_settings.clone(),
             tools: Tools::find(),
             folder,
         })
@@ -172,9 +175,9 @@ impl Bench {
         contender: &Contender<'_>,
         prefix: &str,
         store: &Store,
-    ) -> Outcome<measure::Sample> {
+    ) -> Outcome<Sample> {
         const TRIES: u32 = 4;
-        let mut best: Option<(f64, measure::Sample)> = None;
+        let mut best: Option<(f64, Sample)> = None;
         for attempt in 1..=TRIES {
             let folder = self.folder("run")?;
             settle()?;
@@ -206,7 +209,7 @@ impl Bench {
         folder: PathBuf,
         prefix: String,
         store: &Store,
-    ) -> Outcome<(f64, measure::Sample)> {
+    ) -> Outcome<(f64, Sample)> {
         let (endpoint, server) = match store {
             Store::None => (String::new(), None),
             Store::At(endpoint) => (endpoint.clone(), None),
@@ -215,17 +218,15 @@ impl Bench {
                 (server.endpoint.clone(), Some(server))
             }
         };
-        let own = || -> Outcome<f64> {
-            let server = server.as_ref().map_or(Ok(0.0), SeaweedFs::cpu)?;
-            Ok(server + measure::cpu_of(std::process::id())?)
-        };
+        let own = || measure::cpu_of(std::process::id());
+        let of_store = || server.as_ref().map_or(Ok(0.0), SeaweedFs::cpu);
         let place = Place {
             folder,
             endpoint,
             prefix,
         };
         measure::wait_for_quiet(self.patience)?;
-        let (busy_before, own_before) = (measure::busy()?, own()?);
+        let (busy_before, own_before, store_before) = (measure::busy()?, own()?, of_store()?);
         let (sample, children) = match &contender.work {
             Work::Here(work) => (measure::of_this_process(work)?, 0.0),
             Work::Process(job) => {
@@ -237,8 +238,15 @@ impl Bench {
             }
         };
         let all = measure::busy()? - busy_before;
-        let foreign = all - (own()? - own_before) - children;
-        Ok((foreign.max(0.0), sample))
+        let store_cpu = of_store()? - store_before;
+        let foreign = all - (own()? - own_before) - store_cpu - children;
+        Ok((
+            foreign.max(0.0),
+            Sample {
+                store_cpu,
+                ..sample
+            },
+        ))
     }
 }
 

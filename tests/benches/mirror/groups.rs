@@ -55,8 +55,12 @@ fn nestegg(bench: &Bench, panel: &Panel, place: &Place, to: To, inspect: &str) -
     }
     if matches!(to, To::Store) {
         config.extend([format!(
-            "[[destination]]\nname = \"store\"\nurl = \"s3://{}/{}\"\noptions = {{ endpoint = \"{}\", allow_http = true }}\n",
-            seaweedfs::BUCKET, place.prefix, place.endpoint
+            "[[destination]]\nname = \"store\"\nurl = \"s3://{}/{}\"\n\
+             [destination.options]\nendpoint = \"{}\"\nallow_http = true\n{}\n",
+            seaweedfs::BUCKET,
+            place.prefix,
+            place.endpoint,
+            bench.store_settings
         )]);
     }
     let file = place.folder.join("nestegg.toml");

@@ -35,6 +35,10 @@ fn fill(ledger: &Path, panel: &str, backups: u64, destinations: &[&Path]) -> Out
         [panel],
     )?;
     db.execute(
+        "INSERT INTO runs (id, command, started_at, finished_at, exit_code) VALUES (1, 'mirror', 0, 0, 0)",
+        [],
+    )?;
+    db.execute(
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
          INSERT INTO servers (id, uuid, panel_id, identifier, name, first_seen_at, last_seen_at, last_listed_at)
          SELECT n, printf('%08x-0000-4000-8000-%012x', n, n), 1, printf('%08x', n), 'Server ' || n, 0, 0, 0 FROM n",
@@ -61,9 +65,9 @@ fn fill(ledger: &Path, panel: &str, backups: u64, destinations: &[&Path]) -> Out
         )?;
     }
     db.execute(
-        "INSERT INTO copies (backup_id, destination_id, state, wanted_at, key, archive_bytes, archive_sha256,
+        "INSERT INTO copies (backup_id, destination_id, run_id, state, wanted_at, key, archive_bytes, archive_sha256,
                              stored_bytes, stored_sha256, panel_checksum, verdict, completed_at, mirrored_at)
-         SELECT b.id, d.id, 'verified', 0, s.uuid || '/' || b.uuid || '.tar.gz', b.archive_bytes,
+         SELECT b.id, d.id, 1, 'verified', 0, s.uuid || '/' || b.uuid || '.tar.gz', b.archive_bytes,
                 printf('%064x', b.id), b.archive_bytes, printf('%064x', b.id), b.checksum, 'panel-sha1',
                 b.completed_at, 0
            FROM backups b JOIN servers s ON s.id = b.server_id CROSS JOIN destinations d",

@@ -29,6 +29,8 @@ pub(crate) struct Sample {
     pub(crate) cpu: f64,
     /// Of the largest process; zero where it says nothing.
     pub(crate) peak_kib: f64,
+    /// User and system time of the store, where it is a process of its own.
+    pub(crate) store_cpu: f64,
 }
 
 /// What is to be run.
@@ -87,6 +89,7 @@ pub(crate) fn run(job: &Job, folder: &Path) -> Outcome<Sample> {
             wall: *wall,
             cpu: *cpu,
             peak_kib: *peak_kib,
+            store_cpu: 0.0,
         }),
         _failed => Err(format!(
             "`{}` failed ({status}, {text}): {said}",
@@ -104,6 +107,7 @@ pub(crate) fn of_this_process(work: impl FnOnce() -> Outcome<()>) -> Outcome<Sam
         wall: began.elapsed().as_secs_f64(),
         cpu: own_cpu()? - cpu_before,
         peak_kib: 0.0,
+        store_cpu: 0.0,
     })
 }
 

@@ -26,6 +26,11 @@ impl Row {
         median(self.samples.iter().map(|sample| sample.cpu))
     }
 
+    /// The median CPU time of the store, in seconds.
+    pub(crate) fn store_cpu(&self) -> f64 {
+        median(self.samples.iter().map(|sample| sample.store_cpu))
+    }
+
     /// The largest peak seen, in MiB.
     pub(crate) fn peak_mib(&self) -> f64 {
         let peaks = self.samples.iter().map(|sample| sample.peak_kib);
@@ -53,13 +58,24 @@ impl Rows {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
         let beside = reference.map_or_else(String::new, |(name, _)| format!("÷ {name}"));
-        table.set_header(["", "wall s", "from – to", "CPU s", "peak MiB", &beside]);
+        table.set_header([
+            "",
+            "wall s",
+            "from – to",
+            "CPU s",
+            "store's CPU s",
+            "peak MiB",
+            &beside,
+        ]);
         for row in &self.0 {
             let walls = || row.samples.iter().map(|sample| sample.wall);
             let ratio = reference.map(|(_, wall)| format!("{:.2}", row.wall() / wall));
-            let peak = match row.peak_mib() {
-                0.0 => "–".to_owned(),
-                peak => format!("{peak:.0}"),
+            let unless_zero = |figure: f64, digits: usize| {
+                if figure > 0.0 {
+                    format!("{figure:.digits$}")
+                } else {
+                    "–".to_owned()
+                }
             };
             table.add_row([
                 row.name.clone(),
@@ -70,7 +86,8 @@ impl Rows {
                     walls().fold(0.0, f64::max)
                 ),
                 format!("{:.2}", row.cpu()),
-                peak,
+                unless_zero(row.store_cpu(), 2),
+                unless_zero(row.peak_mib(), 0),
                 ratio.unwrap_or_default(),
             ]);
         }
