@@ -131,13 +131,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<(), Error> {
         self.write("record a failed copy", |tx| {
-            let server_row = listing::server_row(tx, key.server())?;
-            let backup_row = listing::backup_row(tx, server_row, key.backup())?
-                .ok_or(Error::UnknownBackup {
-                    server: key.server(),
-                    backup: key.backup(),
-                })?
-                .id;
+            let (subject, backup_row) = subject_of(tx, destination, key)?;
             tx.prepare_cached(
                 "INSERT INTO copies (backup_id, destination_id, run_id, state, wanted_at, key,
                                      failed_at, error_kind, error_message)
@@ -156,11 +150,6 @@ impl Ledger {
                 failure.kind.as_str(),
                 failure.message,
             ])?;
-            let subject = Subject {
-                server: Some(server_row),
-                backup: Some(backup_row),
-                destination: Some(destination),
-            };
             let detail = json!({"kind": failure.kind.as_str(), "message": failure.message});
             events::event(tx, Some(run), "failed", subject, &detail, now)
         })
@@ -179,13 +168,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<(), Error> {
         self.write("record a lost copy", |tx| {
-            let server_row = listing::server_row(tx, key.server())?;
-            let backup_row = listing::backup_row(tx, server_row, key.backup())?
-                .ok_or(Error::UnknownBackup {
-                    server: key.server(),
-                    backup: key.backup(),
-                })?
-                .id;
+            let (subject, backup_row) = subject_of(tx, destination, key)?;
             tx.prepare_cached(
                 "UPDATE copies
                     SET run_id = ?3, state = 'failed', failed_at = ?4, error_kind = ?5, error_message = ?6
@@ -199,11 +182,6 @@ impl Ledger {
                 failure.kind.as_str(),
                 failure.message,
             ])?;
-            let subject = Subject {
-                server: Some(server_row),
-                backup: Some(backup_row),
-                destination: Some(destination),
-            };
             let detail = json!({"kind": failure.kind.as_str(), "message": failure.message});
             events::event(tx, Some(run), "lost", subject, &detail, now)
         })
@@ -271,6 +249,25 @@ impl Ledger {
             events::event(tx, Some(run), origin.as_str(), subject, &detail, now)
         })
     }
+}
+
+/// What an event about one copy is about, and its backup's row.
+fn subject_of(
+    tx: &Transaction<'_>,
+    destination: DestinationRef,
+    key: &ObjectKey,
+) -> Result<(Subject, i64), Fault> {
+    let (server, backup) = (key.server(), key.backup());
+    let server_row = listing::server_row(tx, server)?;
+    let backup_row = listing::backup_row(tx, server_row, backup)?
+        .ok_or(Error::UnknownBackup { server, backup })?
+        .id;
+    let subject = Subject {
+        server: Some(server_row),
+        backup: Some(backup_row),
+        destination: Some(destination),
+    };
+    Ok((subject, backup_row))
 }
 
 fn upsert_verified(
