@@ -165,6 +165,17 @@ impl Archive {
         })
     }
 
+    /// The same in one thread, for the least processor time that is known: each piece comes from
+    /// memory once.
+    pub(crate) fn both_digests_in_turn(&self) -> (String, String) {
+        let (mut sha1, mut sha256) = (Sha1::new(), Sha256::new());
+        for piece in self.pieces().flat_map(|piece| piece.chunks(64 << 10)) {
+            sha1.update(piece);
+            sha256.update(piece);
+        }
+        (hex::encode(sha1.finalize()), hex::encode(sha256.finalize()))
+    }
+
     /// Unpacks it and lists the members, as `gzip -dc | tar t` does, in one thread.
     pub(crate) fn list(&self) -> io::Result<u64> {
         let packed = io::BufReader::with_capacity(256 << 10, self.reader());

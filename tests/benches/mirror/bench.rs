@@ -239,11 +239,17 @@ impl Bench {
         };
         let all = measure::busy()? - busy_before;
         let store_cpu = of_store()? - store_before;
-        let foreign = all - (own()? - own_before) - store_cpu - children;
+        let of_this = own()? - own_before;
+        let foreign = all - of_this - store_cpu - children;
+        let served_cpu = match &contender.work {
+            Work::Here(_) => 0.0,
+            Work::Process(_) => of_this,
+        };
         Ok((
             foreign.max(0.0),
             Sample {
                 store_cpu,
+                served_cpu,
                 ..sample
             },
         ))

@@ -18,6 +18,7 @@ use crate::panel::Panel;
 use crate::say;
 use crate::seaweedfs;
 use crate::sink;
+use crate::table::Row;
 use crate::table::bound;
 use crate::table::ratio;
 use crate::tools::Tool;
@@ -106,6 +107,7 @@ fn s5cmd_pipe(place: &Place) -> String {
 pub(crate) fn local(bench: &Bench) -> Outcome<()> {
     const TO_DISK: &str = "curl -o, sync";
     const DIGESTS: &str = "SHA-1 and SHA-256, two threads";
+    const IN_TURN: &str = "SHA-1 and SHA-256, one thread";
     const DISK_THEN_SUM: &str = "curl -o && sha256sum";
     const LIST: &str = "unpack and list (zlib-rs, one thread)";
     const OFF: &str = "nestegg, inspection off";
@@ -124,7 +126,8 @@ pub(crate) fn local(bench: &Bench) -> Outcome<()> {
             &[Tool::Curl],
             script(format!("curl -sS -o file '{url}'; sync file")),
         ),
-        Contender::here(DIGESTS, || both_digests(&archive)),
+        digesting(DIGESTS, &archive, Archive::both_digests),
+        digesting(IN_TURN, &archive, Archive::both_digests_in_turn),
         Contender::process(
             DISK_THEN_SUM,
             &[Tool::Curl, Tool::Sha256sum],
@@ -175,6 +178,7 @@ pub(crate) fn local(bench: &Bench) -> Outcome<()> {
     say(&format!(
         "L = {limit:.2} s, the slower of `{TO_DISK}` and `{DIGESTS}`"
     ));
+    shared_floor(rows.get(TO_DISK), rows.get(IN_TURN), limit);
     bound(
         "inspection off ÷ L",
         ratio(rows.wall(OFF), Some(limit)),
@@ -202,13 +206,32 @@ pub(crate) fn local(bench: &Bench) -> Outcome<()> {
     Ok(())
 }
 
-fn both_digests(archive: &Archive) -> Outcome<()> {
-    let (sha1, sha256) = archive.both_digests();
-    if sha1 == archive.sha1 && sha256.len() == 64 {
-        Ok(())
-    } else {
-        Err("the digests of the archive changed".into())
-    }
+/// Says what serving, keeping and hashing cost together where all share the processors: L is the
+/// slower of them alone.
+fn shared_floor(to_disk: Option<&Row>, digests: Option<&Row>, limit: f64) {
+    let (Some(to_disk), Some(digests)) = (to_disk, digests) else {
+        return;
+    };
+    let (source, disk, digests) = (to_disk.served_cpu(), to_disk.cpu(), digests.cpu());
+    let floor = (source + disk + digests) / measure::processors();
+    say(&format!(
+        "Both at once need {source:.2} (source) + {disk:.2} (to the disk) + {digests:.2} (digests) CPU s, \
+         on {} processors {floor:.2} s: {:.2} × L",
+        measure::processors(),
+        floor / limit
+    ));
+}
+
+/// Computes both digests in this process.
+fn digesting<'a>(
+    name: &'static str,
+    archive: &'a Archive,
+    compute: fn(&Archive) -> (String, String),
+) -> Contender<'a> {
+    Contender::here(name, move || match compute(archive) {
+        (sha1, sha256) if sha1 == archive.sha1 && sha256.len() == 64 => Ok(()),
+        _others => Err("the digests of the archive changed".into()),
+    })
 }
 
 fn list(archive: &Archive) -> Outcome<()> {
@@ -310,7 +333,7 @@ pub(crate) fn s3(bench: &Bench) -> Outcome<()> {
             "",
         );
     }
-    let cpu = |name: &str| rows.get(name).map(crate::table::Row::cpu);
+    let cpu = |name: &str| rows.get(name).map(Row::cpu);
     let cheapest = verifying
         .iter()
         .filter_map(|peer| cpu(peer))
@@ -377,7 +400,7 @@ pub(crate) fn memory(bench: &Bench) -> Outcome<()> {
         let rows = bench.compare(&contenders, &store)?;
         bound(
             &format!("peak memory at {}", ByteSize::b(archive.bytes)),
-            rows.get(ON).map(crate::table::Row::peak_mib),
+            rows.get(ON).map(Row::peak_mib),
             96.0,
             " MiB",
         );

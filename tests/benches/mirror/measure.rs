@@ -31,6 +31,15 @@ pub(crate) struct Sample {
     pub(crate) peak_kib: f64,
     /// User and system time of the store, where it is a process of its own.
     pub(crate) store_cpu: f64,
+    /// User and system time of this process meanwhile: the source, and a store that discards.
+    pub(crate) served_cpu: f64,
+}
+
+impl Sample {
+    /// The wall time if all processors had worked on nothing else and never idled.
+    pub(crate) fn least_wall(&self) -> f64 {
+        (self.cpu + self.store_cpu + self.served_cpu) / processors()
+    }
 }
 
 /// What is to be run.
@@ -90,6 +99,7 @@ pub(crate) fn run(job: &Job, folder: &Path) -> Outcome<Sample> {
             cpu: *cpu,
             peak_kib: *peak_kib,
             store_cpu: 0.0,
+            served_cpu: 0.0,
         }),
         _failed => Err(format!(
             "`{}` failed ({status}, {text}): {said}",
@@ -108,6 +118,7 @@ pub(crate) fn of_this_process(work: impl FnOnce() -> Outcome<()>) -> Outcome<Sam
         cpu: own_cpu()? - cpu_before,
         peak_kib: 0.0,
         store_cpu: 0.0,
+        served_cpu: 0.0,
     })
 }
 
@@ -193,10 +204,17 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
+/// How many processors it has.
+pub(crate) fn processors() -> f64 {
+    let processors = std::thread::available_parallelism().ok();
+    processors
+        .and_then(|processors| u32::try_from(processors.get()).ok())
+        .map_or(1.0, f64::from)
+}
+
 /// How busy the machine was over the last minute, and how many processors it has.
 pub(crate) fn load() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let minute = load.split_whitespace().next().unwrap_or("?").to_owned();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("load {minute} on {cores} processors")
+    format!("load {minute} on {} processors", processors())
 }

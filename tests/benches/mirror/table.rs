@@ -31,6 +31,16 @@ impl Row {
         median(self.samples.iter().map(|sample| sample.store_cpu))
     }
 
+    /// The median CPU time of this process meanwhile, in seconds.
+    pub(crate) fn served_cpu(&self) -> f64 {
+        median(self.samples.iter().map(|sample| sample.served_cpu))
+    }
+
+    /// The median of the wall times that the processors would allow, in seconds.
+    pub(crate) fn least_wall(&self) -> f64 {
+        median(self.samples.iter().map(Sample::least_wall))
+    }
+
     /// The largest peak seen, in MiB.
     pub(crate) fn peak_mib(&self) -> f64 {
         let peaks = self.samples.iter().map(|sample| sample.peak_kib);
@@ -64,6 +74,8 @@ impl Rows {
             "from – to",
             "CPU s",
             "store's CPU s",
+            "bench's CPU s",
+            "all CPU ÷ cores",
             "peak MiB",
             &beside,
         ]);
@@ -87,6 +99,8 @@ impl Rows {
                 ),
                 format!("{:.2}", row.cpu()),
                 unless_zero(row.store_cpu(), 2),
+                unless_zero(row.served_cpu(), 2),
+                format!("{:.2}", row.least_wall()),
                 unless_zero(row.peak_mib(), 0),
                 ratio.unwrap_or_default(),
             ]);
