@@ -3,6 +3,7 @@
 pub mod args;
 pub mod help;
 pub mod progress;
+mod restore;
 pub mod session;
 
 use std::ffi::OsString;
@@ -49,7 +50,8 @@ where
     match cli.command {
         Command::Mirror(_) => mirror(&flags, &environment, &session).await,
         Command::Status(_) => status(&flags, &environment, &session),
-        Command::List(_) => list(&flags, &environment, &session),
+        Command::List(_) => list(&flags, &environment, &session).await,
+        Command::Restore(_) => restore::run(&flags, &environment, &session).await,
         Command::Config { command } => configure(command, &flags, &environment, &session).await,
     }
 }
@@ -188,16 +190,19 @@ fn status(flags: &Flags, environment: &Environment, session: &Session) -> Exit {
     }
 }
 
-fn list(flags: &Flags, environment: &Environment, session: &Session) -> Exit {
+async fn list(flags: &Flags, environment: &Environment, session: &Session) -> Exit {
     let settings = match settings(flags, environment, session) {
         Ok(settings) => settings,
         Err(exit) => return exit,
     };
-    match ops::list::list(&settings) {
-        Ok(report) => session.result(Exit::Done, |out| match session.output.results {
-            ResultFormat::Json => json::list(&report, out),
-            ResultFormat::Human => human::list(&report, session.display.stdout, out),
-        }),
+    match ops::list::list(&settings, &Tuning::production()).await {
+        Ok(report) => {
+            session.complain(|err| human::errors(&report.failures, session.display.stderr, err));
+            session.result(Exit::of_list(&report), |out| match session.output.results {
+                ResultFormat::Json => json::list(&report, out),
+                ResultFormat::Human => human::list(&report, session.display.stdout, out),
+            })
+        }
         Err(error) => fail(&error, session),
     }
 }
@@ -262,7 +267,10 @@ fn configured(
 
 /// Says why a command failed as a whole.
 fn fail(error: &ops::Error, session: &Session) -> Exit {
-    session.complain(|err| human::whole_failure(error, &error.hint(), session.display.stderr, err));
+    session.complain(|err| {
+        human::errors(error.beneath(), session.display.stderr, err)?;
+        human::whole_failure(error, &error.hint(), session.display.stderr, err)
+    });
     exit_of(error)
 }
 
@@ -273,10 +281,16 @@ fn exit_of(error: &ops::Error) -> Exit {
         ops::Error::Config(_)
         | ops::Error::Destination { .. }
         | ops::Error::SamePlace { .. }
-        | ops::Error::NamesNothing { .. } => Exit::Usage,
+        | ops::Error::NamesNothing { .. }
+        | ops::Error::Choice(_)
+        | ops::Error::Identities(_)
+        | ops::Error::Output(_)
+        | ops::Error::NoSuchTarget => Exit::Usage,
+        ops::Error::NothingUsable { failures, .. } => Exit::of_failures(failures),
         ops::Error::Ledger(error) if error.is_locked() => Exit::Locked,
-        ops::Error::Ledger(_) | ops::Error::NoHttp(_) | ops::Error::Scratch(_) => {
-            Exit::of_failure(error.kind())
-        }
+        ops::Error::Ledger(_)
+        | ops::Error::NobodyToAsk(_)
+        | ops::Error::NoHttp(_)
+        | ops::Error::Scratch(_) => Exit::of_failure(error.kind()),
     }
 }

@@ -12,6 +12,7 @@ pub mod key;
 pub mod location;
 pub mod output;
 pub mod reader;
+mod recipients;
 pub mod resolve;
 pub mod secret_file;
 pub mod settings;

@@ -12,6 +12,7 @@ mod options;
 mod place;
 mod probe;
 mod redact;
+mod seal;
 mod stored;
 mod tuning;
 mod upload;
@@ -32,6 +33,7 @@ use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use tokio::task::JoinHandle;
 
+pub use crate::destination::copies::Examined;
 pub use crate::destination::copies::FoundCopy;
 pub use crate::destination::copies::ListedObject;
 pub use crate::destination::copies::ObjectRead;
@@ -49,14 +51,19 @@ pub use crate::destination::redact::StoreFault;
 pub use crate::destination::stored::StoredObject;
 pub use crate::destination::tuning::DestinationTuning;
 pub use crate::destination::tuning::SizeHint;
+use crate::destination::upload::Cursor;
 pub use crate::destination::upload::OpenUpload;
 pub use crate::destination::upload::Upload;
 pub use crate::destination::upload::UploadJournal;
 pub use crate::destination::upload::VerifiedUpload;
+use crate::model::content::Position;
 use crate::model::content::StreamId;
+use crate::model::ids::BackupId;
 use crate::model::ids::DestinationName;
+use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
 use crate::model::key::ObjectKind;
+use crate::model::recipient::Recipient;
 use crate::model::secret::Secret;
 
 /// What the operator says of a destination.
@@ -72,6 +79,8 @@ pub struct DestinationSpec {
     pub environment: Vec<(String, Secret)>,
     /// What a local root that is missing means.
     pub root: RootRule,
+    /// Who alone can read what is stored there; empty = archives are stored as they are.
+    pub encrypt_to: Vec<Recipient>,
 }
 
 /// What a local root that is missing means.
@@ -97,6 +106,7 @@ enum Keeps {
 #[derive(Clone)]
 pub struct Destination {
     inner: Arc<Inner>,
+    encrypt_to: Arc<[Recipient]>,
 }
 
 struct Inner {
@@ -134,6 +144,7 @@ impl Destination {
             options,
             environment,
             root,
+            encrypt_to,
         } = spec;
         let place = Place::parse(&url)?;
         let opened = blocking("open", &url, move || {
@@ -164,6 +175,7 @@ impl Destination {
                 root,
                 scrubber,
             }),
+            encrypt_to: encrypt_to.into(),
         })
     }
 
@@ -198,7 +210,34 @@ impl Destination {
                 root: None,
                 scrubber: Scrubber::default(),
             }),
+            encrypt_to: Arc::from([]),
         }
+    }
+
+    /// The same place, where new copies are encrypted to these public keys; with none they are not.
+    #[must_use]
+    pub fn encrypting_to(self, recipients: &[Recipient]) -> Self {
+        Self {
+            encrypt_to: recipients.into(),
+            ..self
+        }
+    }
+
+    /// Who alone can read what is stored here from now on; empty when archives are stored as they are.
+    ///
+    /// Copies that are held already stay as they are: each says itself how it is encrypted.
+    pub fn encrypts_to(&self) -> &[Recipient] {
+        &self.encrypt_to
+    }
+
+    /// The key under which a new copy of a backup is stored here.
+    pub fn archive_key(&self, server: ServerId, backup: BackupId) -> ObjectKey {
+        let kind = if self.encrypt_to.is_empty() {
+            ObjectKind::Archive
+        } else {
+            ObjectKind::EncryptedArchive
+        };
+        ObjectKey::for_backup(server, backup, kind)
     }
 
     /// What the operator calls it.
@@ -217,11 +256,12 @@ impl Destination {
         self.inner.tuning.part_bytes(size)
     }
 
-    /// Begins an upload of parts of `part_bytes` of one stream. Nothing is sent yet; a local
-    /// destination makes the server's directory.
+    /// Begins an upload of parts of `part_bytes` of one stream, as a copy of the backup that `key`
+    /// names: under [`Self::archive_key`], sealed where the destination encrypts. Nothing is sent yet;
+    /// a local destination makes the server's directory.
     ///
     /// # Errors
-    /// What is wrong with a local directory.
+    /// What is wrong with a local directory; [`Error::Seal`].
     pub async fn begin(
         &self,
         key: ObjectKey,
@@ -229,17 +269,14 @@ impl Destination {
         part_bytes: u64,
         journal: Arc<dyn UploadJournal>,
     ) -> Result<Upload, Error> {
+        let key = self.archive_key(key.server(), key.backup());
         let path = self.path_of(&key)?;
         let lease = self.prepare(&key).await?;
-        Ok(Upload::new(
-            self.clone(),
-            key,
-            path,
-            stream,
-            part_bytes.max(1),
-            journal,
-            lease,
-        ))
+        let cursor = Cursor {
+            position: Position::start(stream),
+            part_bytes: part_bytes.max(1),
+        };
+        Upload::new(self.clone(), key, path, cursor, journal, lease).await
     }
 
     /// Aborts an upload that a killed run left; one that is gone already is fine.
@@ -355,6 +392,7 @@ impl Destination {
         waited: Duration,
         request: impl Future<Output = Result<T, object_store::Error>>,
     ) -> Result<T, Error> {
+        tracing::debug!(destination = %self.name(), what, "asking the store to {action}");
         match tokio::time::timeout(waited, request).await {
             Ok(answer) => answer.map_err(|error| Error::Store {
                 action,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
 /// Where "now" comes from.
@@ -25,6 +26,17 @@ impl Clock {
             )]
             Self::System => Timestamp::now(),
             Self::Fixed(instant) => instant,
+        }
+    }
+}
+
+impl Clock {
+    /// Where days begin: the machine's own zone (`TZ`, `/etc/localtime`), and UTC for a clock that
+    /// does not run.
+    pub fn zone(self) -> TimeZone {
+        match self {
+            Self::System => TimeZone::system(),
+            Self::Fixed(_) => TimeZone::UTC,
         }
     }
 }
@@ -61,6 +73,11 @@ impl Env {
     /// The current time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Where days begin.
+    pub fn zone(&self) -> TimeZone {
+        self.clock.zone()
     }
 
     /// Tells the run to stop cleanly; the first teller is remembered.

@@ -7,10 +7,12 @@ use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
 use crate::report::Freshness;
+use crate::report::ListReport;
 use crate::report::MirrorReport;
 use crate::report::ServerStatus;
 use crate::report::StatusReport;
 use crate::report::outcome::Outcome;
+use crate::report::restore::RestoreReport;
 
 /// How a command ends; the numbers are a promise and are never reused (design section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +124,73 @@ impl Exit {
             Self::Freshness
         } else {
             Self::Done
+        }
+    }
+
+    /// How `list` ends: 4 when a copy is broken, else as the worst of what could not be looked at.
+    pub fn of_list(report: &ListReport) -> Self {
+        if report.failures.is_empty() {
+            Self::Done
+        } else {
+            Self::of_failures(&report.failures)
+        }
+    }
+
+    /// How `restore` ends. The first row that applies:
+    ///
+    /// | what happened | exit |
+    /// |---|---|
+    /// | told to stop before it was done | 130, 143 |
+    /// | everything is at the target, proved; copies that were passed over on the way don't count | 0 |
+    /// | not everything is, and a copy was corrupt or missing | 4 |
+    /// | some of it is | 3 |
+    /// | nothing is: every failure was refused credentials | 12 |
+    /// | … anything else | 1 |
+    ///
+    /// A restore that another copy served is a success: 4 means that what was asked for was not
+    /// proved, and that what may be on standard output must not be used.
+    pub fn of_restore(report: &RestoreReport) -> Self {
+        match (report.outcome(), report.ended) {
+            (Outcome::Ok, _) => Self::Done,
+            (Outcome::Interrupted, Ended::BySigterm) => Self::Terminated,
+            (Outcome::Interrupted, _) => Self::Interrupted,
+            (Outcome::Partial | Outcome::Failed, _) => {
+                let failures: Vec<Failure> = report.failures().cloned().collect();
+                match (Self::of_failures(&failures), report.outcome()) {
+                    (Self::Integrity, _) => Self::Integrity,
+                    (_, Outcome::Partial) => Self::Partial,
+                    (exit, _) => exit,
+                }
+            }
+        }
+    }
+
+    /// How a command ends that came to nothing because of these: 4 when a copy is corrupt or
+    /// missing, 12 when credentials were refused everywhere, else 1.
+    pub fn of_failures(failures: &[Failure]) -> Self {
+        let is_of_a_copy = |failure: &Failure| match failure.kind {
+            FailureKind::Integrity => true,
+            FailureKind::NotFound => failure.scope == Scope::Backup,
+            FailureKind::Credentials
+            | FailureKind::Permission
+            | FailureKind::Unreachable
+            | FailureKind::Protocol
+            | FailureKind::RateLimited
+            | FailureKind::ServerState
+            | FailureKind::Policy
+            | FailureKind::NoSpace
+            | FailureKind::Destination
+            | FailureKind::Transfer
+            | FailureKind::Interrupted
+            | FailureKind::Local => false,
+        };
+        let refused = |failure: &Failure| failure.kind == FailureKind::Credentials;
+        if failures.iter().any(is_of_a_copy) {
+            Self::Integrity
+        } else if !failures.is_empty() && failures.iter().all(refused) {
+            Self::Credentials
+        } else {
+            Self::Failed
         }
     }
 

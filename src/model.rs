@@ -2,12 +2,14 @@
 
 pub mod backup;
 pub mod checksum;
+pub mod choice;
 pub mod content;
 pub mod holding;
 pub mod ids;
 pub mod key;
 pub mod mask;
 pub mod outcome;
+pub mod recipient;
 pub mod retention;
 pub mod retry;
 pub mod secret;

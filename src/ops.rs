@@ -2,8 +2,10 @@
 
 pub mod choice;
 pub mod config;
+pub mod described;
 pub mod list;
 pub mod mirror;
+pub mod restore;
 pub mod setup;
 pub mod status;
 
@@ -13,8 +15,10 @@ use crate::destination::DestinationTuning;
 use crate::env::StopSignal;
 use crate::ledger;
 use crate::model::ids::DestinationName;
+use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::panel::PanelTuning;
+use crate::plan::restore::NoChoice;
 use crate::transfer;
 
 /// Waits and sizes of everything a command does.
@@ -83,6 +87,29 @@ pub enum Error {
         /// How many more there are.
         more: usize,
     },
+    /// What is to be restored is not there, or is not one thing.
+    #[error(transparent)]
+    Choice(#[from] NoChoice),
+    /// The same, and not everything could be looked at: it may be there all the same.
+    #[error("not everything could be looked at, and in what could, {source}")]
+    NothingUsable {
+        /// What was not found.
+        source: NoChoice,
+        /// What could not be looked at, or is broken.
+        failures: Vec<Failure>,
+    },
+    /// The ledger can't be read, and no destination is configured that could be asked instead.
+    #[error(transparent)]
+    NobodyToAsk(ledger::Error),
+    /// A private key could not be read.
+    #[error(transparent)]
+    Identities(#[from] transfer::unseal::Error),
+    /// The file of `--output` can't be made.
+    #[error(transparent)]
+    Output(#[from] transfer::sink::file::Error),
+    /// A target that this build does not have.
+    #[error("this build can't restore to that target")]
+    NoSuchTarget,
     /// The run was told to stop before it began.
     #[error("stopped before anything was done")]
     Stopped(StopSignal),
@@ -98,12 +125,20 @@ impl Error {
     /// What kind of failure this is.
     pub fn kind(&self) -> FailureKind {
         match self {
-            Self::Ledger(error) => error.kind(),
+            Self::Ledger(error) | Self::NobodyToAsk(error) => error.kind(),
             Self::Config(error) => error.kind(),
             Self::Destination { source, .. } => source.kind(),
             Self::NamesNothing { .. } => FailureKind::NotFound,
+            Self::Choice(no_choice) => no_choice.kind(),
+            Self::NothingUsable { source, failures } => failures
+                .first()
+                .map_or_else(|| source.kind(), |failure| failure.kind),
+            Self::Identities(error) => error.kind(),
+            Self::Output(error) => error.kind(),
             Self::Stopped(_) => FailureKind::Interrupted,
-            Self::SamePlace { .. } | Self::NoHttp(_) | Self::Scratch(_) => FailureKind::Local,
+            Self::SamePlace { .. } | Self::NoSuchTarget | Self::NoHttp(_) | Self::Scratch(_) => {
+                FailureKind::Local
+            }
         }
     }
 
@@ -111,6 +146,9 @@ impl Error {
     pub fn hint(&self) -> String {
         match self {
             Self::Ledger(error) => error.hint(),
+            Self::NobodyToAsk(_) => {
+                "name with --from where copies are: a folder, or s3://…, gs://…, az://…".to_owned()
+            }
             Self::Config(error) => error.hint(),
             Self::Destination { source, .. } => source.hint(),
             Self::SamePlace { .. } => {
@@ -122,9 +160,34 @@ impl Error {
                 (known, 0) => format!("known: {}", known.join(", ")),
                 (known, more) => format!("known: {} and {more} more", known.join(", ")),
             },
+            Self::Choice(no_choice) => no_choice.hint(),
+            Self::NothingUsable { source, .. } => source.hint(),
+            Self::Identities(error) => error.hint().to_owned(),
+            Self::Output(error) => error.hint(),
+            Self::NoSuchTarget => "restore to a file with --output".to_owned(),
             Self::Stopped(_) => "run it again".to_owned(),
             Self::NoHttp(error) => error.hint(),
             Self::Scratch(_) => "check the temporary directory".to_owned(),
+        }
+    }
+
+    /// What lies beneath it, each to be told by itself.
+    pub fn beneath(&self) -> &[Failure] {
+        match self {
+            Self::NothingUsable { failures, .. } => failures,
+            Self::Ledger(_)
+            | Self::NobodyToAsk(_)
+            | Self::Config(_)
+            | Self::Destination { .. }
+            | Self::SamePlace { .. }
+            | Self::NamesNothing { .. }
+            | Self::Choice(_)
+            | Self::Identities(_)
+            | Self::Output(_)
+            | Self::NoSuchTarget
+            | Self::Stopped(_)
+            | Self::NoHttp(_)
+            | Self::Scratch(_) => &[],
         }
     }
 }

@@ -1,3 +1,4 @@
 //! Pure decisions: what the panel has, what the ledger knows, policy and now become a plan.
 
 pub mod mirror;
+pub mod restore;

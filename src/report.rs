@@ -3,6 +3,7 @@
 pub mod human;
 pub mod json;
 pub mod outcome;
+pub mod restore;
 pub mod words;
 
 use jiff::SignedDuration;
@@ -124,4 +125,17 @@ pub struct ListReport {
     pub panel: Option<PanelName>,
     /// Newest backup first, grouped by server.
     pub copies: Vec<HeldCopy>,
+    /// Who says so.
+    pub account: Account,
+    /// Copies that are broken, and what could not be looked at.
+    pub failures: Vec<Failure>,
+}
+
+/// Who says which copies are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// The ledger.
+    Ledger,
+    /// The destinations' sidecars: whether the panel still lists a backup is not known.
+    Sidecars,
 }

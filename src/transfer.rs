@@ -9,7 +9,10 @@ pub mod inspect;
 pub mod limit;
 pub mod observer;
 pub mod pump;
+pub mod readback;
+pub mod sink;
 pub mod source;
+pub mod unseal;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +54,7 @@ use crate::transfer::pump::Pumped;
 use crate::transfer::pump::Slot;
 use crate::transfer::pump::SlotState;
 use crate::transfer::pump::Stopped;
+use crate::transfer::pump::UploadSink;
 use crate::transfer::source::Source;
 
 /// Waits, attempts and memory of transfers.
@@ -86,6 +90,19 @@ impl Tuning {
         longest_wait: Duration::from_mins(10),
         parts_bytes: 64 << 20,
     };
+
+    /// The same, where this many uploads seal: age files in the making take memory too, so archives
+    /// leave them half of it.
+    #[must_use]
+    pub fn beside_sealed(&self, uploads: usize) -> Self {
+        Self {
+            parts_bytes: match uploads {
+                0 => self.parts_bytes,
+                _some => self.parts_bytes / 2,
+            },
+            ..self.clone()
+        }
+    }
 
     /// How many parts of this size may be alive at once: at least the two that an upload needs
     /// to know whether it is a single put.
@@ -124,7 +141,7 @@ pub struct Recorded {
 /// One archive to bring to one or more destinations.
 #[derive(Debug)]
 pub struct Job {
-    /// The archive's key.
+    /// The archive's key; a destination that encrypts stores it under its own.
     pub key: ObjectKey,
     /// For people.
     pub label: TransferLabel,
@@ -193,6 +210,11 @@ pub async fn run(job: Job, shared: &Shared) -> Finished {
         sidecar,
     } = job;
     let part_bytes = part_bytes(&destinations, expected.length_bytes, hinted_bytes);
+    let sealed = destinations
+        .iter()
+        .filter(|destination| !destination.encrypts_to().is_empty())
+        .count();
+    let tuning = shared.tuning.beside_sealed(sealed);
     let cutter = PartCutter::new(part_bytes);
     let stream = cutter.stream();
     let mut slots =
@@ -200,9 +222,12 @@ pub async fn run(job: Job, shared: &Shared) -> Finished {
             Slot::begin(destination, &key, stream, part_bytes, &shared.journal)
         }))
         .await;
+    for slot in &mut slots {
+        slot.share_with(sealed);
+    }
     let ticket = shared.observer.started(&label, expected.length_bytes);
     let pump = Pump {
-        tuning: &shared.tuning,
+        tuning: &tuning,
         cancel: &shared.env.cancel,
         throttle: &shared.throttle,
         observer: &*shared.observer,
@@ -281,16 +306,16 @@ fn part_bytes(destinations: &[Destination], length_bytes: Option<u64>, hinted_by
 
 /// Verifies, commits and describes one upload.
 async fn publish(
-    slot: Slot,
+    slot: Slot<UploadSink>,
     content: &VerifiedContent,
     draft: &SidecarDraft,
     shared: &Shared,
 ) -> Result<StoredObject, Failure> {
-    let Slot {
-        destination, state, ..
-    } = slot;
-    let upload = match state {
-        SlotState::Open(upload) => upload,
+    let UploadSink {
+        destination,
+        upload,
+    } = match slot.state {
+        SlotState::Open(sink) => sink,
         SlotState::Failed(failure) => return Err(failure),
     };
     let failed = |error: crate::destination::Error| {
@@ -303,6 +328,7 @@ async fn publish(
         .write_sidecar(&stored, &sidecar)
         .await
         .map_err(failed)?;
+    destination.tell_of_plain(&stored).await;
     Ok(stored)
 }
 

@@ -1,5 +1,7 @@
 //! The command line: what may be typed, and its way into plain [`Flags`].
 
+pub mod restore;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use clap::Subcommand;
 use clap::ValueEnum;
 use jiff::SignedDuration;
 
+use crate::cli::args::restore::RestoreArgs;
 use crate::cli::help;
 use crate::config::flags::FilterFlags;
 use crate::config::flags::Flags;
@@ -138,9 +141,12 @@ pub enum Command {
     /// Show how fresh and complete the copies are, per server
     #[command(after_help = help::STATUS)]
     Status(FilterArgs),
-    /// List the copies held, from the ledger
+    /// List the copies held, from the ledger, or by a destination's own account
     #[command(after_help = help::LIST)]
-    List(FilterArgs),
+    List(ListArgs),
+    /// Give a verified backup back: as a file, a folder, on a panel's backup disk, into a server
+    #[command(after_help = help::RESTORE)]
+    Restore(Box<RestoreArgs>),
     /// Write, show or check the configuration
     #[command(after_help = help::CONFIG, subcommand_required = true, arg_required_else_help = true)]
     Config {
@@ -237,6 +243,16 @@ pub struct ToArgs {
     /// A destination of the configuration, a folder (./offsite), or s3://…, gs://…, az://…; default: all of the configuration
     #[arg(long, value_name = "NAME|URL|PATH", num_args = 1..)]
     pub to: Vec<String>,
+    /// Encrypt what is stored in folders and URLs given with --to: a public key of age (age1…) or SSH ('ssh-ed25519 …'); may be repeated
+    // One value each, hyphens and all: a private key given by mistake is refused by us, who don't repeat it.
+    #[arg(
+        long,
+        value_name = "PUBLIC-KEY",
+        num_args = 1,
+        allow_hyphen_values = true,
+        requires = "to"
+    )]
+    pub encrypt_to: Vec<String>,
 }
 
 /// How.
@@ -260,7 +276,19 @@ pub struct HowArgs {
     pub retry_lock: Option<Duration>,
 }
 
-/// The flags of `status` and `list`.
+/// The flags of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Which copies.
+    #[command(flatten)]
+    pub only: FilterArgs,
+    /// List what this holds by its sidecars, without a ledger: a destination of the configuration,
+    /// a folder (./offsite), or s3://…, gs://…, az://…
+    #[arg(long, value_name = "NAME|URL|PATH", num_args = 1.., conflicts_with = "to", help_heading = "From")]
+    pub from: Vec<String>,
+}
+
+/// The flags of `status`, and of `list` besides `--from`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Only")]
 pub struct FilterArgs {
@@ -308,7 +336,9 @@ impl Cli {
             ledger: self.global.ledger.clone(),
             request: match &self.command {
                 Command::Mirror(args) => Request::Mirror(Box::new(args.flags())),
-                Command::Status(args) | Command::List(args) => Request::Read(args.flags()),
+                Command::Status(args) => Request::Read(args.flags(&[])),
+                Command::List(args) => Request::Read(args.only.flags(&args.from)),
+                Command::Restore(args) => Request::Restore(Box::new(args.flags())),
                 Command::Config { command } => match command {
                     ConfigCommand::Init | ConfigCommand::Show => Request::Show,
                     ConfigCommand::Check => Request::Check,
@@ -333,6 +363,7 @@ impl MirrorArgs {
             scope: from.all_servers.then_some(PanelScope::WholePanel),
             exclude: from.exclude.clone(),
             to: to.to.clone(),
+            encrypt_to: to.encrypt_to.clone(),
             backups: select.backup.clone(),
             newest: select.newest,
             since: select.since,
@@ -351,11 +382,12 @@ impl MirrorArgs {
 }
 
 impl FilterArgs {
-    fn flags(&self) -> FilterFlags {
+    fn flags(&self, from: &[String]) -> FilterFlags {
         FilterFlags {
             panels: self.panel.clone(),
             servers: self.server.clone(),
             to: self.to.clone(),
+            from: from.to_vec(),
         }
     }
 }
@@ -391,7 +423,7 @@ mod tests {
             "nestegg mirror --panel main --panel https://p.example.com --api-key-file k --server a b --server c* \
              --all-servers --exclude test-* --to ./x s3://b/p --newest 3 --since 30d --transfers 4 \
              --limit-rate 20MiB --max-duration 5h --create=nightly --dry-run --require-checksum --shard 1/4 \
-             --retry-lock 10m",
+             --retry-lock 10m --encrypt-to age1x",
         );
         let selectors = |words: &[&str]| -> Vec<ServerSelector> {
             words.iter().map(|word| word.parse().unwrap()).collect()
@@ -405,6 +437,7 @@ mod tests {
                 scope: Some(PanelScope::WholePanel),
                 exclude: selectors(&["test-*"]),
                 to: vec!["./x".to_owned(), "s3://b/p".to_owned()],
+                encrypt_to: vec!["age1x".to_owned()],
                 backups: Vec::new(),
                 newest: Some(3),
                 since: Some(SignedDuration::from_hours(720)),

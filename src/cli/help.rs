@@ -12,6 +12,9 @@ Every night:
   nestegg -q mirror        from cron or a systemd timer; silent when all is well
   nestegg status           how fresh and complete the copies are
 
+On the bad day:
+  nestegg restore SERVER:latest --output FILE
+
 Exit codes:
     0  all that was asked is done and proved
     1  nothing could be done: panel or destination unreachable, unexpected failure
@@ -28,6 +31,7 @@ Exit codes:
 Environment:
   NESTEGG_CONFIG, NESTEGG_LEDGER          as --config and --ledger
   NESTEGG_API_KEY, NESTEGG_API_KEY_FILE   the panel's client API key, or a file that holds it
+  NESTEGG_IDENTITY_FILE                   as --identity of restore
   AWS_*, GOOGLE_*, AZURE_*                what a store's options don't say
   NO_COLOR                                no colours unless --color always";
 
@@ -80,8 +84,39 @@ Examples:
   nestegg list --server d3aac109
   nestegg --json list --to b2
 
+  nestegg list --from s3://bucket/panel
+
 Only the ledger is read: no panel and no destination is contacted, and a running
-mirror is not waited for.";
+mirror is not waited for. With --from it is the other way round: the sidecars of
+that destination are read, and no ledger and no configuration is needed; broken
+copies are told on stderr, and the exit code is 4 when there are any.";
+
+/// Below `nestegg restore --help`.
+pub(super) const RESTORE: &str = "\
+Examples:
+  The newest backup of a server, as a file:
+    nestegg restore survival:latest --output survival.tar.gz
+  As it was on a day, unpacked as it comes:
+    nestegg restore d3aac109:2026-11-01 --output - | tar xz -C ./survival
+  With nothing left but the bucket, no ledger and no configuration:
+    nestegg list --from s3://bucket/panel
+    nestegg restore survival:latest --from s3://bucket/panel --output FILE
+  What to recreate on a new panel:
+    nestegg restore --sheet survival
+
+SERVER:2026-11-01 is the newest backup that was completed on that day or before,
+by this machine's clock and zone; SERVER:2026-11-01T03:00 by the end of that
+minute, and with Z or +02:00 behind it in that zone.
+
+Every byte is checked while it streams. A file gets its name only when the digest
+held, and stays what it was otherwise. Standard output can't be taken back, so its
+end (4 MiB at most) is withheld until the digest held: with an exit code other
+than 0 the archive is not whole, and what came of it must not be used.
+
+Copies are tried in turn: what was verified last comes first, then what is on this
+machine. One that is corrupt, missing or out of reach is told, and the next is
+tried; when one of them served, the exit code is 0. The ledger and the places that
+copies are read from are never written to.";
 
 /// Below `nestegg config --help`.
 pub(super) const CONFIG: &str = "\

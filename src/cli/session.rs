@@ -168,6 +168,16 @@ impl Session {
         }
     }
 
+    /// Standard output itself, for a result that is no text.
+    pub fn stdout(&self) -> SharedWriter {
+        self.streams.stdout.clone()
+    }
+
+    /// Whether standard output is a terminal.
+    pub fn stdout_tty(&self) -> Tty {
+        self.streams.stdout_tty
+    }
+
     /// Writes one line to standard error.
     pub fn say(&self, line: &str) {
         self.complain(|out| writeln!(out, "{line}"));

@@ -20,6 +20,7 @@ use crate::model::backup::ChecksumPolicy;
 use crate::model::backup::DigestNeed;
 use crate::model::ids::DestinationName;
 use crate::model::ids::PanelName;
+use crate::model::recipient::Recipient;
 use crate::model::retention::KeepPolicy;
 use crate::model::secret::Secret;
 use crate::model::selector::ServerSelector;
@@ -67,6 +68,8 @@ pub struct DestinationEntry {
     pub url: Written<String>,
     /// `options`, in the order written.
     pub options: Vec<(String, Written<OptionValue>)>,
+    /// `encrypt_to`.
+    pub encrypt_to: Option<Written<Vec<Recipient>>>,
     /// `keep`.
     pub keep: Option<Written<KeepPolicy>>,
     pub(super) location: Location,

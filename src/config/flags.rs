@@ -1,10 +1,13 @@
 //! What was typed, as plain data: `cli` makes it, `resolve` reads it.
 
+pub mod restore;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::config::flags::restore::RestoreFlags;
 use crate::config::settings::CreateBackup;
 use crate::config::settings::PanelScope;
 use crate::config::value::Shard;
@@ -29,12 +32,26 @@ pub struct Flags {
 pub enum Request {
     /// `mirror`: panels, keys, servers and destinations must be there, and secrets are read.
     Mirror(Box<MirrorFlags>),
-    /// `status` and `list`: only the ledger must be known; no secret file is read, no command run.
+    /// `restore`: only what its job needs must be there.
+    Restore(Box<RestoreFlags>),
+    /// `status` and `list`: only the ledger must be known; no secret file is read, no command run,
+    /// unless `--from` asks destinations instead.
     Read(FilterFlags),
     /// `config show`: whatever is there; no secret file is read, no command run.
     Show,
     /// `config check`: as a `mirror` without flags would.
     Check,
+}
+
+impl Request {
+    /// Whether `--from` names whom to ask instead of the ledger.
+    pub(crate) fn asks_no_ledger(&self) -> bool {
+        match self {
+            Self::Restore(flags) => !flags.from.is_empty(),
+            Self::Read(flags) => !flags.from.is_empty(),
+            Self::Mirror(_) | Self::Show | Self::Check => false,
+        }
+    }
 }
 
 /// The flags of `mirror`.
@@ -52,6 +69,8 @@ pub struct MirrorFlags {
     pub exclude: Vec<ServerSelector>,
     /// `--to`.
     pub to: Vec<String>,
+    /// `--encrypt-to`, as typed: what is no public key is not repeated.
+    pub encrypt_to: Vec<String>,
     /// `--backup`.
     pub backups: Vec<BackupId>,
     /// `--newest`.
@@ -85,4 +104,6 @@ pub struct FilterFlags {
     pub servers: Vec<ServerSelector>,
     /// `--to`.
     pub to: Vec<String>,
+    /// `--from` of `list`.
+    pub from: Vec<String>,
 }

@@ -220,12 +220,38 @@ impl<'d, 't> Section<'d, 't> {
         expected: &'static str,
         parse: impl Fn(&str) -> Result<T, BadValue>,
     ) -> Option<Written<Vec<T>>> {
+        let Written { value, place } = self.texts(key, problems, expected)?;
+        let mut values = Vec::new();
+        for item in value {
+            match parse(&item.value) {
+                Ok(value) => values.push(value),
+                Err(bad) => problems.push(Error::BadValue {
+                    from: Source::File(item.place),
+                    key: key.to_owned(),
+                    why: bad.0,
+                    fix: String::new(),
+                }),
+            }
+        }
+        Some(Written {
+            value: values,
+            place,
+        })
+    }
+
+    /// A list of texts, each with its place.
+    pub(super) fn texts(
+        &mut self,
+        key: &'static str,
+        problems: &mut Vec<Error>,
+        expected: &'static str,
+    ) -> Option<Written<Vec<Written<String>>>> {
         let entry = self.take(key)?;
         let DeValue::Array(items) = &entry.value else {
             problems.push(wrong(&entry, &entry.value, expected));
             return None;
         };
-        let mut values = Vec::new();
+        let mut texts = Vec::new();
         for item in items {
             let place = self.document.place(item.span());
             let DeValue::String(text) = item.get_ref() else {
@@ -237,18 +263,13 @@ impl<'d, 't> Section<'d, 't> {
                 });
                 continue;
             };
-            match parse(text) {
-                Ok(value) => values.push(value),
-                Err(bad) => problems.push(Error::BadValue {
-                    from: Source::File(place),
-                    key: key.to_owned(),
-                    why: bad.0,
-                    fix: String::new(),
-                }),
-            }
+            texts.push(Written {
+                value: text.to_string(),
+                place,
+            });
         }
         Some(Written {
-            value: values,
+            value: texts,
             place: entry.value_place,
         })
     }

@@ -2,6 +2,7 @@
 
 pub mod destinations;
 pub mod panels;
+pub mod restore;
 pub mod secrets;
 
 use std::path::Path;
@@ -34,15 +35,40 @@ use crate::model::outcome::Mode;
 /// Transfers at the same time, unless told otherwise.
 const TRANSFERS: usize = 2;
 
-/// What has to be there, and whether secrets are read.
+/// What a command needs of panels, or of destinations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Needs {
-    /// Everything a mirror needs.
-    All,
-    /// Only what happens to be there; secrets stay where they are.
+enum Need {
+    /// At least one; their secrets are read.
+    Some,
+    /// Those that there are; their secrets are read.
+    Any,
+    /// To be shown: secrets stay where they are.
+    Shown,
+    /// Nothing; keys are not even looked for: `status` must answer when they are in disorder, and
+    /// a restore when there is no panel left.
     Nothing,
-    /// As nothing, and keys are not even looked for: `status` must answer when they are in disorder.
-    Ledger,
+}
+
+impl Need {
+    const fn reads_secrets(self) -> bool {
+        matches!(self, Self::Some | Self::Any)
+    }
+}
+
+/// What has to be there, and whose secrets are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Needs {
+    panels: Need,
+    destinations: Need,
+}
+
+impl Needs {
+    const fn both(need: Need) -> Self {
+        Self {
+            panels: need,
+            destinations: need,
+        }
+    }
 }
 
 struct Resolver<'r> {
@@ -50,6 +76,8 @@ struct Resolver<'r> {
     environment: &'r Environment,
     file: Option<&'r File>,
     needs: Needs,
+    /// The flag that names destinations.
+    places: &'static str,
     sources: Sources,
     warnings: Vec<String>,
     problems: Vec<Error>,
@@ -66,21 +94,44 @@ pub fn resolve(
     file: Option<&File>,
 ) -> Result<Settings, Error> {
     let (mirror_flags, needs) = match &flags.request {
-        Request::Mirror(mirror) => (mirror.as_ref().clone(), Needs::All),
-        Request::Check => (MirrorFlags::default(), Needs::All),
-        Request::Show => (MirrorFlags::default(), Needs::Nothing),
-        Request::Read(_) => (MirrorFlags::default(), Needs::Ledger),
+        Request::Mirror(mirror) => (mirror.as_ref().clone(), Needs::both(Need::Some)),
+        Request::Check => (MirrorFlags::default(), Needs::both(Need::Some)),
+        Request::Show => (MirrorFlags::default(), Needs::both(Need::Shown)),
+        Request::Restore(wanted) => (restore::places_of(wanted), restore::needs_of(wanted)),
+        Request::Read(wanted) if wanted.from.is_empty() => {
+            (MirrorFlags::default(), Needs::both(Need::Nothing))
+        }
+        Request::Read(wanted) => (
+            MirrorFlags {
+                to: wanted.from.clone(),
+                ..MirrorFlags::default()
+            },
+            Needs {
+                panels: Need::Nothing,
+                destinations: Need::Any,
+            },
+        ),
+    };
+    let places = match &flags.request {
+        Request::Restore(_) | Request::Read(_) => "--from",
+        Request::Mirror(_) | Request::Check | Request::Show => "--to",
     };
     let mut resolver = Resolver {
         flags: mirror_flags,
         environment,
         file,
         needs,
+        places,
         sources: Sources::default(),
         warnings: Vec::new(),
         problems: Vec::new(),
     };
-    let ledger = resolver.ledger(flags)?;
+    let ledger = resolver.ledger(flags);
+    let ledger = match ledger {
+        // Nothing is read from a ledger: a rescue system may well have no home.
+        Err(Error::NoHome { .. }) if flags.request.asks_no_ledger() => PathBuf::new(),
+        ledger => ledger?,
+    };
     let mut panels = resolver.panels();
     let mut destinations = resolver.destinations();
     let mirror = resolver.mirror();
@@ -97,12 +148,26 @@ pub fn resolve(
                 .iter()
                 .filter_map(|to| resolver.wanted_destination(to))
                 .collect(),
+            copies: restore::copies_from(&wanted.from),
         },
-        Request::Mirror(_) | Request::Show | Request::Check => Filter::default(),
+        Request::Mirror(_) | Request::Restore(_) | Request::Show | Request::Check => {
+            Filter::default()
+        }
     };
-    if resolver.problems.is_empty() && needs == Needs::All {
-        resolver.read_keys(&mut panels);
-        resolver.read_options(&mut destinations);
+    let mut restore = match &flags.request {
+        Request::Restore(wanted) => resolver.restore(wanted),
+        Request::Mirror(_) | Request::Read(_) | Request::Show | Request::Check => None,
+    };
+    if resolver.problems.is_empty() {
+        if needs.panels.reads_secrets() {
+            resolver.read_keys(&mut panels);
+        }
+        if needs.destinations.reads_secrets() {
+            resolver.read_options(&mut destinations);
+        }
+        if let Some(restore) = &mut restore {
+            resolver.read_disk_options(restore);
+        }
     }
     Error::all(resolver.problems)?;
     Ok(Settings {
@@ -111,6 +176,7 @@ pub fn resolve(
         panels,
         destinations,
         mirror,
+        restore,
         filter,
         environment: environment.of_stores(),
         warnings: resolver.warnings,

@@ -1,5 +1,7 @@
 //! The effective settings: plain data, with the source of each.
 
+pub mod restore;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use jiff::SignedDuration;
 use url::Url;
 
 use crate::config::key::KeyOrigin;
+use crate::config::settings::restore::CopiesFrom;
+use crate::config::settings::restore::RestoreSettings;
 use crate::config::source::Sources;
 use crate::config::value::Shard;
 use crate::model::backup::ChecksumPolicy;
@@ -16,6 +20,7 @@ use crate::model::ids::BackupId;
 use crate::model::ids::DestinationName;
 use crate::model::ids::PanelName;
 use crate::model::outcome::Mode;
+use crate::model::recipient::Recipient;
 use crate::model::retention::KeepPolicy;
 use crate::model::secret::Secret;
 use crate::model::selector::ServerSelector;
@@ -33,6 +38,8 @@ pub struct Settings {
     pub destinations: Vec<DestinationSettings>,
     /// How to mirror.
     pub mirror: MirrorSettings,
+    /// What `restore` is asked for; `None` for other commands.
+    pub restore: Option<RestoreSettings>,
     /// What `status` and `list` are to show; empty for other commands.
     pub filter: Filter,
     /// The variables that stores read by custom (`AWS_*`, `GOOGLE_*`, `AZURE_*`, `SERVICE_ACCOUNT`), for destinations.
@@ -103,6 +110,8 @@ pub struct DestinationSettings {
     pub options: BTreeMap<String, Secret>,
     /// Options whose value stands in a file (`*_file`), by the option's own name.
     pub option_files: BTreeMap<String, PathBuf>,
+    /// Who alone can read its new copies; empty = archives are stored as they are.
+    pub encrypt_to: Vec<Recipient>,
     /// How long its copies are kept; shown, and acted upon by no command of this version.
     pub keep: Option<KeepPolicy>,
     /// Who named it.
@@ -174,4 +183,6 @@ pub struct Filter {
     pub panels: Vec<PanelName>,
     /// Only these destinations.
     pub destinations: Vec<DestinationName>,
+    /// Who is asked.
+    pub copies: CopiesFrom,
 }

@@ -16,6 +16,7 @@ use crate::config::location::Location;
 use crate::config::location::absolute;
 use crate::config::reader::Section;
 use crate::config::reader::Written;
+use crate::config::recipients;
 use crate::config::secret_file;
 use crate::config::settings::Inspect;
 use crate::config::source::Place;
@@ -258,12 +259,9 @@ impl Reading<'_> {
                     }
                 },
             );
-        section.refuse(
-            "encrypt_to",
-            "this version can't encrypt, so its copies would be readable by all who can read the destination",
-            "remove the line to store the archives as they are, or don't use this destination yet",
-            &mut self.problems,
-        );
+        let encrypt_to = section
+            .texts(recipients::KEY, &mut self.problems, recipients::EXPECTED)
+            .map(|list| recipients::of_file(list, &mut self.problems));
         let options = section
             .table("options", &mut self.problems)
             .map(|options| self.options(options))
@@ -280,6 +278,7 @@ impl Reading<'_> {
                 place: location.place,
             },
             options,
+            encrypt_to,
             keep,
             location: location.value,
         })

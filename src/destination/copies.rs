@@ -30,7 +30,10 @@ use crate::destination::stored::StoredObject;
 use crate::model::checksum::Algorithm;
 use crate::model::checksum::ContentDigest;
 use crate::model::content::Structure;
+use crate::model::holding::HeldCopy;
+use crate::model::holding::PanelPresence;
 use crate::model::ids::BackupId;
+use crate::model::ids::PanelName;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
 use crate::model::key::ObjectKind;
@@ -49,8 +52,101 @@ const READ_BYTES: usize = 1024 * 1024;
 pub struct FoundCopy {
     /// The copy.
     pub stored: StoredObject,
+    /// The panel that its sidecar names.
+    pub panel: PanelName,
     /// What its sidecar says.
     pub sidecar: Sidecar,
+}
+
+impl FoundCopy {
+    /// The copy as its sidecar describes it; nothing is known of whether the panel still lists the
+    /// backup, nor of when the copy was last read back.
+    pub fn held(&self) -> HeldCopy {
+        let Self {
+            stored,
+            panel,
+            sidecar,
+        } = self;
+        HeldCopy {
+            panel: panel.clone(),
+            server: stored.key().server(),
+            identifier: sidecar.server.identifier.clone(),
+            server_name: sidecar.server.name.clone(),
+            backup: stored.key().backup(),
+            backup_name: sidecar.backup.name.clone(),
+            created_at: sidecar.backup.created_at,
+            completed_at: sidecar.backup.completed_at,
+            panel_checksum: sidecar.archive.panel_checksum.clone(),
+            on_panel: PanelPresence::Listed,
+            destination: stored.destination().clone(),
+            location: stored.location().to_owned(),
+            key: stored.key().clone(),
+            archive_bytes: stored.archive_bytes(),
+            sha256: stored.archive_sha256().clone(),
+            stored_bytes: stored.stored_bytes(),
+            stored_sha256: stored.stored_sha256().clone(),
+            encryption: stored.encryption().cloned(),
+            structure: stored.structure(),
+            etag: stored.etag().map(str::to_owned),
+            verdict: stored.verdict(),
+            mirrored_at: sidecar.written_at,
+            verified_at: None,
+        }
+    }
+}
+
+/// What stands at a destination of one backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Examined {
+    /// A valid sidecar, and an archive of the right length beside it.
+    Whole(Box<FoundCopy>),
+    /// No sidecar: no copy, whatever else is there.
+    NoSidecar,
+    /// A sidecar that can't be used.
+    BadSidecar {
+        /// Why not.
+        why: String,
+    },
+    /// A valid sidecar, and no archive beside it.
+    NoArchive {
+        /// What it says.
+        sidecar: Box<Sidecar>,
+    },
+    /// A valid sidecar, and an archive of another length beside it.
+    OtherLength {
+        /// What it says.
+        sidecar: Box<Sidecar>,
+        /// The archive's length.
+        bytes: u64,
+    },
+}
+
+impl Examined {
+    fn bad(why: &str) -> Self {
+        Self::BadSidecar {
+            why: why.to_owned(),
+        }
+    }
+
+    /// Why a sidecar that is there is no proof of a copy.
+    fn why_unusable(&self) -> Option<String> {
+        match self {
+            Self::Whole(_) | Self::NoSidecar => None,
+            Self::BadSidecar { why } => Some(why.clone()),
+            Self::NoArchive { .. } => Some("the archive beside it is missing".to_owned()),
+            Self::OtherLength { sidecar, bytes } => Some(format!(
+                "the archive beside it has {bytes} bytes, not {}",
+                sidecar.stored.bytes
+            )),
+        }
+    }
+}
+
+/// A sidecar as it was read.
+enum Document {
+    Whole(Bytes),
+    Missing,
+    TooLong,
 }
 
 /// An object being read.
@@ -88,54 +184,68 @@ impl Destination {
     /// count as no copy.
     ///
     /// # Errors
-    /// [`Error::Sidecar`] for one of a newer format, which must not be written over; else what
-    /// kept the destination from being read.
+    /// As [`Self::examine`].
     pub async fn find(
         &self,
         server: ServerId,
         backup: BackupId,
     ) -> Result<Option<FoundCopy>, Error> {
-        let key = ObjectKey::for_backup(server, backup, ObjectKind::Sidecar);
-        let Some(document) = self.sidecar_document(&key).await? else {
-            return Ok(None);
-        };
-        let unusable = |why: &str| {
+        let examined = self.examine(server, backup).await?;
+        if let Some(why) = examined.why_unusable() {
+            let key = ObjectKey::for_backup(server, backup, ObjectKind::Sidecar);
             tracing::warn!(
                 "the sidecar {key} at {} is of no use: {why}",
                 self.location()
             );
+        }
+        match examined {
+            Examined::Whole(found) => Ok(Some(*found)),
+            Examined::NoSidecar
+            | Examined::BadSidecar { .. }
+            | Examined::NoArchive { .. }
+            | Examined::OtherLength { .. } => Ok(None),
+        }
+    }
+
+    /// Looks at the sidecar of a backup and at the archive that it describes, and tells apart what
+    /// can be wrong with them; the archive's bytes are not read.
+    ///
+    /// # Errors
+    /// [`Error::Sidecar`] for one of a newer format, which must not be written over; else what
+    /// kept the destination from being read.
+    pub async fn examine(&self, server: ServerId, backup: BackupId) -> Result<Examined, Error> {
+        let key = ObjectKey::for_backup(server, backup, ObjectKind::Sidecar);
+        let document = match self.sidecar_document(&key).await? {
+            Document::Whole(document) => document,
+            Document::Missing => return Ok(Examined::NoSidecar),
+            Document::TooLong => return Ok(Examined::bad("it is too long to be one")),
         };
         let sidecar = match Sidecar::from_json(&document) {
             Ok(sidecar) => sidecar,
             Err(source @ BadSidecar::Newer(_)) => return Err(Error::Sidecar { key, source }),
             Err(error @ (BadSidecar::Json(_) | BadSidecar::Foreign(_))) => {
-                unusable(&chain(&error));
-                return Ok(None);
+                return Ok(Examined::BadSidecar { why: chain(&error) });
             }
         };
         if sidecar.server.uuid != server || sidecar.backup.uuid != backup {
-            unusable("it describes another backup");
-            return Ok(None);
+            return Ok(Examined::bad("it describes another backup"));
         }
-        let Some(facts) = facts(&sidecar) else {
-            unusable("a digest or verdict in it is malformed");
-            return Ok(None);
+        let (Some(facts), Ok(panel)) = (facts(&sidecar), sidecar.panel.name.parse()) else {
+            return Ok(Examined::bad(
+                "a name, digest or verdict in it is malformed",
+            ));
         };
         let kind = match sidecar.stored.encryption {
             None => ObjectKind::Archive,
             Some(_) => ObjectKind::EncryptedArchive,
         };
         let archive = ObjectKey::for_backup(server, backup, kind);
+        let sidecar = Box::new(sidecar);
         let Some((bytes, etag)) = self.head(&archive).await? else {
-            unusable("the archive beside it is missing");
-            return Ok(None);
+            return Ok(Examined::NoArchive { sidecar });
         };
         if bytes != facts.stored_bytes {
-            unusable(&format!(
-                "the archive beside it has {bytes} bytes, not {}",
-                facts.stored_bytes
-            ));
-            return Ok(None);
+            return Ok(Examined::OtherLength { sidecar, bytes });
         }
         let stored = StoredObject::new(
             archive,
@@ -144,7 +254,11 @@ impl Destination {
             facts,
             etag,
         );
-        Ok(Some(FoundCopy { stored, sidecar }))
+        Ok(Examined::Whole(Box::new(FoundCopy {
+            stored,
+            panel,
+            sidecar: *sidecar,
+        })))
     }
 
     /// Writes the sidecar beside a stored archive: from then on it counts as a verified copy.
@@ -193,9 +307,31 @@ impl Destination {
         Ok(())
     }
 
+    /// Says in the log when, beside an encrypted copy, the same backup's archive stands there as it is:
+    /// left from the time before `encrypt_to`, and no longer described by the sidecar. Nothing is removed.
+    pub async fn tell_of_plain(&self, stored: &StoredObject) {
+        if stored.encryption().is_none() {
+            return;
+        }
+        let of = stored.key();
+        let plain = ObjectKey::for_backup(of.server(), of.backup(), ObjectKind::Archive);
+        match self.head(&plain).await {
+            Ok(None) => {}
+            Ok(Some(_)) => tracing::warn!(
+                "`{plain}` at `{}` is not encrypted and no longer counts as a copy, now that `{of}` is there: remove \
+                 it when you need it no more",
+                self.name()
+            ),
+            Err(error) => tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "could not look for an unencrypted archive"
+            ),
+        }
+    }
+
     /// Whether the sidecar under `key` is a whole one of this very copy, to the last byte.
     async fn is_described(&self, key: &ObjectKey, stored: &StoredObject) -> Result<bool, Error> {
-        let Some(document) = self.sidecar_document(key).await? else {
+        let Document::Whole(document) = self.sidecar_document(key).await? else {
             return Ok(false);
         };
         Ok(Sidecar::from_json(&document).is_ok_and(|sidecar| {
@@ -297,24 +433,22 @@ impl Destination {
             .boxed()
     }
 
-    async fn sidecar_document(&self, key: &ObjectKey) -> Result<Option<Bytes>, Error> {
+    async fn sidecar_document(&self, key: &ObjectKey) -> Result<Document, Error> {
         self.refuse_links(key).await?;
         let result = match self.get(key, None).await {
             Ok(result) => result,
-            Err(error) if error.fault() == Some(StoreFault::NotFound) => return Ok(None),
+            Err(error) if error.fault() == Some(StoreFault::NotFound) => {
+                return Ok(Document::Missing);
+            }
             Err(error) => return Err(error),
         };
         if result.meta.size > LONGEST_SIDECAR_BYTES {
-            tracing::warn!(
-                "the sidecar {key} at {} is too long to be one",
-                self.location()
-            );
-            return Ok(None);
+            return Ok(Document::TooLong);
         }
         let waited = self.tuning().request_deadline;
         self.ask("read", key.to_string(), waited, result.bytes())
             .await
-            .map(Some)
+            .map(Document::Whole)
     }
 
     async fn get(&self, key: &ObjectKey, from_bytes: Option<u64>) -> Result<GetResult, Error> {
@@ -466,6 +600,7 @@ fn facts(sidecar: &Sidecar) -> Option<Facts> {
             }),
         stored_bytes: sidecar.stored.bytes,
         stored_sha256: digest(&sidecar.stored.sha256)?,
+        encryption: sidecar.stored.encryption.clone(),
     })
 }
 
@@ -494,6 +629,10 @@ fn differing_field(stored: &StoredObject, sidecar: &Sidecar) -> Option<&'static 
         (
             "stored SHA-256",
             sidecar.stored.sha256 == hex(stored.stored_sha256()),
+        ),
+        (
+            "encryption",
+            sidecar.stored.encryption.as_ref() == stored.encryption(),
         ),
     ]
     .into_iter()

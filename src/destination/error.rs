@@ -182,6 +182,14 @@ pub enum Error {
         /// What was proved.
         proved_bytes: u64,
     },
+    /// An archive could not be encrypted.
+    #[error("could not encrypt `{key}`")]
+    Seal {
+        /// The object.
+        key: ObjectKey,
+        /// What the encryption says.
+        source: Box<age::EncryptError>,
+    },
     /// The upload failed or was given up before.
     #[error("the upload of `{key}` has ended")]
     Ended {
@@ -249,6 +257,7 @@ impl Error {
             | Self::Crashed { .. }
             | Self::OutOfOrder { .. }
             | Self::UnevenPart { .. }
+            | Self::Seal { .. }
             | Self::Ended { .. }
             | Self::SidecarOfAnother { .. }
             | Self::ForeignUpload { .. } => FailureKind::Local,
@@ -316,6 +325,7 @@ impl Error {
             | Self::OutOfOrder { .. }
             | Self::UnevenPart { .. }
             | Self::Unproved { .. }
+            | Self::Seal { .. }
             | Self::Ended { .. }
             | Self::Journal { .. }
             | Self::Sidecar { .. }
@@ -365,6 +375,7 @@ impl Error {
             | Self::OutOfOrder { .. }
             | Self::UnevenPart { .. }
             | Self::Unproved { .. }
+            | Self::Seal { .. }
             | Self::Ended { .. }
             | Self::SidecarOfAnother { .. }
             | Self::ForeignUpload { .. }

@@ -3,12 +3,13 @@
 //! Everything here blocks; callers run it on the blocking pool. `storage-servers.md` section 7
 //! has the facts about the crate's local store.
 
+mod staged;
+
 use std::fs;
 use std::fs::DirBuilder;
 use std::fs::File;
 use std::fs::Metadata;
 use std::fs::Permissions;
-use std::fs::TryLockError;
 use std::io;
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -16,26 +17,21 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use url::Url;
 
 use crate::destination::RootRule;
 use crate::destination::error::Error;
+pub(super) use crate::destination::local::staged::Lease;
+use crate::destination::local::staged::WriterLock;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
 
 const PRIVATE_DIRECTORY: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
-
-/// A staged file of a run that may still be alive is left alone until it is this old.
-const SURELY_STALE: Duration = Duration::from_hours(24);
 
 /// The root directory of a local destination.
 #[derive(Debug)]
@@ -45,42 +41,6 @@ pub(super) struct Root {
     identity: (u64, u64),
     lock: Mutex<WriterLock>,
     modes_refused: AtomicBool,
-}
-
-#[derive(Debug)]
-struct WriterLock {
-    /// The root itself, opened, which carries the lock.
-    directory: File,
-    writers: usize,
-}
-
-/// Whether some process may be writing below the root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Writers {
-    None,
-    MayBe,
-}
-
-/// While any of these lives, no other process takes this one's staged files for leftovers.
-#[derive(Debug)]
-pub(super) struct Lease {
-    root: Arc<Root>,
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let mut lock = self.root.lock();
-        lock.writers = lock.writers.saturating_sub(1);
-        if lock.writers == 0
-            && let Err(error) = lock.directory.unlock()
-        {
-            tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "could not unlock {}",
-                self.root.path.display()
-            );
-        }
-    }
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -161,10 +121,6 @@ impl Root {
             })
     }
 
-    fn lock(&self) -> MutexGuard<'_, WriterLock> {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn directory_of(&self, server: ServerId) -> PathBuf {
         self.path.join(server.to_string())
     }
@@ -185,26 +141,6 @@ impl Root {
             }),
             Err(error) => Err(failed("look at", &self.path)(error)),
         }
-    }
-
-    /// Tells other processes that staged files here are alive.
-    pub(super) fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
-        self.check()?;
-        let mut lock = self.lock();
-        if lock.writers == 0
-            && let Err(error) = lock.directory.lock_shared()
-        {
-            // Some network file systems have no locks; old leftovers are still swept by age.
-            tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "no lock on {}",
-                self.path.display()
-            );
-        }
-        lock.writers += 1;
-        Ok(Lease {
-            root: Arc::clone(self),
-        })
     }
 
     /// Makes the server's directory, private and durable, unless it is there.
@@ -267,91 +203,6 @@ impl Root {
                 file.sync_all()
             })
             .map_err(failed("write below", &self.path))
-    }
-
-    /// Removes what a failed commit left staged for one key.
-    pub(super) fn remove_staged(&self, key: &ObjectKey) {
-        let staged = |name: &str| staged_key(name) == Some(key.clone());
-        match sweep_directory(&self.directory_of(key.server()), key.server(), |name, _| {
-            staged(name)
-        }) {
-            Ok(_removed) => {}
-            Err(error) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "could not remove what is staged for {key}"
-            ),
-        }
-    }
-
-    /// Has the disk write what is staged for one key so far. A failure shows again, and is told, when
-    /// the object is committed.
-    pub(super) fn sync_staged(&self, key: &ObjectKey) {
-        let directory = self.directory_of(key.server());
-        let synced = entries(&directory).and_then(|files| {
-            files
-                .iter()
-                .filter(|(name, metadata)| {
-                    metadata.is_file()
-                        && staged_key(&format!("{}/{name}", key.server())).as_ref() == Some(key)
-                })
-                .try_for_each(|(name, _)| File::open(directory.join(name))?.sync_data())
-        });
-        if let Err(error) = synced {
-            tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "could not sync what is staged for {key}"
-            );
-        }
-    }
-
-    /// Removes what killed runs left staged: all of it when nobody writes here, else what is older
-    /// than a day. Says how many files that were.
-    pub(super) fn sweep(&self) -> Result<u64, Error> {
-        self.check()?;
-        let lock = self.lock();
-        let writers = if lock.writers > 0 {
-            Writers::MayBe
-        } else {
-            match lock.directory.try_lock() {
-                Ok(()) => Writers::None,
-                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => Writers::MayBe,
-            }
-        };
-        let swept = self.sweep_for(writers);
-        if writers == Writers::None {
-            lock.directory
-                .unlock()
-                .map_err(failed("unlock", &self.path))?;
-        }
-        drop(lock);
-        swept
-    }
-
-    fn sweep_for(&self, writers: Writers) -> Result<u64, Error> {
-        let now = if writers == Writers::None {
-            None
-        } else {
-            // The file system's own clock, which is the one that stamped the leftovers.
-            let stamped = tempfile::tempfile_in(&self.path)
-                .and_then(|file| file.metadata())
-                .and_then(|metadata| metadata.modified())
-                .map_err(failed("write below", &self.path))?;
-            Some(stamped)
-        };
-        let stale = |_name: &str, metadata: &Metadata| {
-            now.is_none_or(|now| {
-                metadata
-                    .modified()
-                    .ok()
-                    .and_then(|modified| now.duration_since(modified).ok())
-                    .is_some_and(|age| age > SURELY_STALE)
-            })
-        };
-        let mut removed = 0;
-        for server in self.servers()? {
-            removed += sweep_directory(&self.directory_of(server), server, stale)?;
-        }
-        Ok(removed)
     }
 
     /// The servers that have a real directory here, in order.
@@ -425,40 +276,15 @@ fn entries(directory: &Path) -> io::Result<Vec<(String, Metadata)>> {
     Ok(found)
 }
 
-/// The object that a staged file was to become: the crate appends `#` and a number.
-fn staged_key(name_below_root: &str) -> Option<ObjectKey> {
-    let (name, number) = name_below_root.rsplit_once('#')?;
-    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-    ObjectKey::parse(name).filter(|_key| is_number)
-}
-
-fn sweep_directory(
-    directory: &Path,
-    server: ServerId,
-    goes: impl Fn(&str, &Metadata) -> bool,
-) -> Result<u64, Error> {
-    let mut removed = 0;
-    for (name, metadata) in entries(directory).map_err(failed("list", directory))? {
-        let below_root = format!("{server}/{name}");
-        if !metadata.is_file() || staged_key(&below_root).is_none() || !goes(&below_root, &metadata)
-        {
-            continue;
-        }
-        let path = directory.join(&name);
-        match fs::remove_file(&path) {
-            Ok(()) => removed += 1,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed("remove", &path)(error)),
-        }
-    }
-    Ok(removed)
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
+    use crate::destination::local::staged::SURELY_STALE;
 
     const SERVER: &str = "a1fa0000-1111-4111-8111-00000000000a";
     const BACKUP: &str = "6fdff738-bf44-4933-824f-489198dda9e6";

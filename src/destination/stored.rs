@@ -2,10 +2,12 @@
 
 use crate::model::checksum::ContentDigest;
 use crate::model::checksum::Verdict;
+use crate::model::content::StreamDigest;
 use crate::model::content::Structure;
 use crate::model::content::VerifiedContent;
 use crate::model::ids::DestinationName;
 use crate::model::key::ObjectKey;
+use crate::model::sidecar::Encryption;
 
 /// A copy that is durable and visible at a destination, with the length that was proved.
 ///
@@ -22,10 +24,12 @@ pub struct StoredObject {
     structure: Option<Structure>,
     stored_bytes: u64,
     stored_sha256: ContentDigest,
+    encryption: Option<Encryption>,
     etag: Option<String>,
 }
 
 /// What a sidecar, or a proof, says of an archive and of the object that holds it.
+#[derive(Debug)]
 pub(super) struct Facts {
     pub(super) archive_bytes: u64,
     pub(super) archive_sha256: ContentDigest,
@@ -33,6 +37,7 @@ pub(super) struct Facts {
     pub(super) structure: Option<Structure>,
     pub(super) stored_bytes: u64,
     pub(super) stored_sha256: ContentDigest,
+    pub(super) encryption: Option<Encryption>,
 }
 
 impl Facts {
@@ -45,6 +50,21 @@ impl Facts {
             structure: content.structure(),
             stored_bytes: content.bytes(),
             stored_sha256: content.sha256().clone(),
+            encryption: None,
+        }
+    }
+
+    /// Of an archive that is stored in an age file of this digest.
+    pub(super) fn sealed(
+        content: &VerifiedContent,
+        stored: &StreamDigest,
+        encryption: Encryption,
+    ) -> Self {
+        Self {
+            stored_bytes: stored.bytes(),
+            stored_sha256: stored.digest().clone(),
+            encryption: Some(encryption),
+            ..Self::plain(content)
         }
     }
 }
@@ -64,6 +84,7 @@ impl StoredObject {
             structure,
             stored_bytes,
             stored_sha256,
+            encryption,
         } = facts;
         Self {
             key,
@@ -75,6 +96,7 @@ impl StoredObject {
             structure,
             stored_bytes,
             stored_sha256,
+            encryption,
             etag,
         }
     }
@@ -122,6 +144,11 @@ impl StoredObject {
     /// The object's SHA-256; differs from the archive's when encrypted.
     pub const fn stored_sha256(&self) -> &ContentDigest {
         &self.stored_sha256
+    }
+
+    /// How the object is encrypted, if it is.
+    pub const fn encryption(&self) -> Option<&Encryption> {
+        self.encryption.as_ref()
     }
 
     /// The store's own mark of this version of the object, where it has one.

@@ -11,7 +11,7 @@ pub(super) const MAX_PARTS: u64 = 10_000;
 const AIMED_PARTS: u64 = 9_000;
 
 /// The largest part that S3 takes.
-const LARGEST_PART_BYTES: u64 = 5 * 1024 * MIB;
+pub(super) const LARGEST_PART_BYTES: u64 = 5 * 1024 * MIB;
 
 /// What is known of an archive's length before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,6 +20,7 @@
 mod behind;
 mod parts;
 mod request;
+mod sealed;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,17 +34,21 @@ use crate::destination::Destination;
 use crate::destination::error::Error;
 use crate::destination::error::JournalError;
 use crate::destination::local::Lease;
+use crate::destination::seal::Sealer;
+use crate::destination::seal::sealed_part_bytes;
 use crate::destination::stored::Facts;
 use crate::destination::stored::StoredObject;
 use crate::destination::tuning::MAX_PARTS;
 use crate::destination::upload::parts::Running;
 use crate::destination::upload::request::Open;
 use crate::destination::upload::request::Target;
+use crate::destination::upload::sealed::Sealing;
 use crate::model::content::Part;
 use crate::model::content::Position;
-use crate::model::content::StreamId;
 use crate::model::content::VerifiedContent;
 use crate::model::key::ObjectKey;
+use crate::model::recipient::SCHEME;
+use crate::model::sidecar::Encryption;
 
 /// An upload whose id outlives this process, so that a later run can abort it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,12 +72,16 @@ pub trait UploadJournal: Send + Sync + fmt::Debug {
 
 /// An upload in progress: invisible, and not yet proved.
 ///
+/// Where the destination encrypts, the parts it takes are the archive's all the same: they are
+/// sealed on their way, and the proof must be of exactly what was sealed.
+///
 /// Ends well by [`Upload::verify`], ends otherwise by [`Upload::abort`]. When dropped instead,
 /// parts may be left at the store until the next run aborts them.
 #[derive(Debug)]
 #[must_use = "nothing is stored until it is verified and committed; abort it to leave nothing behind"]
 pub struct Upload {
     sending: Sending,
+    sealing: Option<Box<Sealing>>,
 }
 
 /// An upload whose bytes are proved: still invisible.
@@ -80,35 +89,51 @@ pub struct Upload {
 #[must_use = "nothing is stored until `commit`; abort it to leave nothing behind"]
 pub struct VerifiedUpload {
     sending: Sending,
-    content: VerifiedContent,
+    facts: Facts,
 }
 
 impl Upload {
-    pub(super) fn new(
+    pub(super) async fn new(
         destination: Destination,
         key: ObjectKey,
         path: Path,
-        stream: StreamId,
-        part_bytes: u64,
+        cursor: Cursor,
         journal: Arc<dyn UploadJournal>,
         lease: Option<Lease>,
-    ) -> Self {
-        let in_flight = destination.tuning().in_flight(part_bytes);
-        Self {
+    ) -> Result<Self, Error> {
+        let target = Target {
+            destination,
+            key,
+            path,
+            mark: Uuid::new_v4().simple().to_string(),
+            journal,
+        };
+        let in_flight = target.destination.tuning().in_flight(cursor.part_bytes);
+        let (cursor, sealing) = if target.destination.encrypts_to().is_empty() {
+            (cursor, None)
+        } else {
+            let (sealed, sealing) = sealing(&target, cursor).await?;
+            (sealed, Some(Box::new(sealing)))
+        };
+        let mut upload = Self {
             sending: Sending {
-                target: Target {
-                    destination,
-                    key,
-                    path,
-                    mark: Uuid::new_v4().simple().to_string(),
-                    journal,
-                },
-                part_bytes,
+                target,
                 in_flight,
-                position: Position::start(stream),
+                cursor,
                 _lease: lease,
                 stage: Stage::Empty,
             },
+            sealing,
+        };
+        upload.share_with(1);
+        Ok(upload)
+    }
+
+    /// Says how many uploads of one transfer seal, this one included: they share the memory for it.
+    pub fn share_with(&mut self, sealed_uploads: usize) {
+        if let Some(sealing) = &self.sealing {
+            let shared = sealed::in_flight(sealing.part_bytes(), sealed_uploads);
+            self.sending.in_flight = self.sending.in_flight.min(shared);
         }
     }
 
@@ -122,7 +147,10 @@ impl Upload {
     /// sent; else what became of this part's or an earlier part's request. The upload is of no
     /// more use then: abort it.
     pub async fn send(&mut self, part: Part) -> Result<(), Error> {
-        self.sending.send(part).await
+        match &mut self.sealing {
+            None => self.sending.send(part).await,
+            Some(sealing) => sealing.send(part, &mut self.sending).await,
+        }
     }
 
     /// Waits for the parts on the way, and checks that the proof is of exactly what was sent.
@@ -130,10 +158,14 @@ impl Upload {
     /// # Errors
     /// [`Error::Unproved`], or what became of a part; the upload is aborted.
     pub async fn verify(mut self, content: &VerifiedContent) -> Result<VerifiedUpload, Error> {
-        match self.sending.settle_parts(content).await {
-            Ok(()) => Ok(VerifiedUpload {
+        let settled = match &mut self.sealing {
+            None => self.sending.settle(content).await,
+            Some(sealing) => sealing.settle(content, &mut self.sending).await,
+        };
+        match settled {
+            Ok(facts) => Ok(VerifiedUpload {
                 sending: self.sending,
-                content: content.clone(),
+                facts,
             }),
             Err(error) => {
                 self.sending.abort().await;
@@ -157,7 +189,7 @@ impl VerifiedUpload {
     /// whole upload is safe. [`Error::SizeDiffers`]: the store acknowledged the object and holds
     /// something else.
     pub async fn commit(mut self) -> Result<StoredObject, Error> {
-        self.sending.publish(&self.content).await
+        self.sending.publish(self.facts).await
     }
 
     /// As [`Upload::abort`].
@@ -166,12 +198,94 @@ impl VerifiedUpload {
     }
 }
 
+/// Begins the age file that `cursor`'s stream is sealed into, and says where its parts begin.
+async fn sealing(target: &Target, cursor: Cursor) -> Result<(Cursor, Sealing), Error> {
+    let destination = target.destination.clone();
+    let recipients = destination.encrypts_to();
+    let part_bytes = sealed_part_bytes(cursor.part_bytes, recipients.len());
+    let encryption = Encryption {
+        scheme: SCHEME.to_owned(),
+        recipients: recipients.iter().map(ToString::to_string).collect(),
+    };
+    let begun = tokio::task::spawn_blocking(move || {
+        Sealer::new(destination.encrypts_to(), part_bytes).map(Box::new)
+    });
+    let sealer = begun
+        .await
+        .map_err(|source| Error::Crashed {
+            action: "encrypt",
+            what: target.key.to_string(),
+            source,
+        })?
+        .map_err(|source| Error::Seal {
+            key: target.key.clone(),
+            source: Box::new(source),
+        })?;
+    let of_age_file = Cursor {
+        position: Position::start(sealer.stream()),
+        part_bytes,
+    };
+    Ok((of_age_file, Sealing::new(sealer, encryption, cursor)))
+}
+
+/// Where in a stream of equal parts an upload is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cursor {
+    pub(super) position: Position,
+    pub(super) part_bytes: u64,
+}
+
+impl Cursor {
+    /// Where it is after `part`, if that is the next one and has the right length.
+    fn after(&self, part: &Part, key: &ObjectKey) -> Result<Self, Error> {
+        let mut after = *self;
+        after
+            .position
+            .advance(part)
+            .map_err(|source| Error::OutOfOrder {
+                key: key.clone(),
+                source,
+            })?;
+        if part.length_bytes() == 0 {
+            return Ok(after);
+        }
+        let taken = self.position.bytes();
+        if part.length_bytes() > self.part_bytes || !taken.is_multiple_of(self.part_bytes) {
+            return Err(Error::UnevenPart {
+                key: key.clone(),
+                came_bytes: part.length_bytes(),
+                part_bytes: self.part_bytes,
+            });
+        }
+        if taken / self.part_bytes >= MAX_PARTS {
+            return Err(Error::TooManyParts {
+                key: key.clone(),
+                part_bytes: self.part_bytes,
+            });
+        }
+        Ok(after)
+    }
+
+    /// Checks that the proof is of exactly what was taken.
+    fn prove(&self, content: &VerifiedContent, key: &ObjectKey) -> Result<(), Error> {
+        if self.position == content.end() {
+            Ok(())
+        } else {
+            Err(Error::Unproved {
+                key: key.clone(),
+                sent_bytes: self.position.bytes(),
+                proved_bytes: content.bytes(),
+            })
+        }
+    }
+}
+
+/// The stored object's own bytes on their way: the archive's, or those of the age file that holds it.
 #[derive(Debug)]
 struct Sending {
     target: Target,
-    part_bytes: u64,
     in_flight: usize,
-    position: Position,
+    cursor: Cursor,
     _lease: Option<Lease>,
     stage: Stage,
 }
@@ -202,27 +316,9 @@ enum Stage {
 
 impl Sending {
     async fn send(&mut self, part: Part) -> Result<(), Error> {
-        let mut after = self.position;
-        after.advance(&part).map_err(|source| Error::OutOfOrder {
-            key: self.target.key.clone(),
-            source,
-        })?;
+        let after = self.cursor.after(&part, &self.target.key)?;
         if part.length_bytes() == 0 {
             return Ok(());
-        }
-        let taken = self.position.bytes();
-        if part.length_bytes() > self.part_bytes || !taken.is_multiple_of(self.part_bytes) {
-            return Err(Error::UnevenPart {
-                key: self.target.key.clone(),
-                came_bytes: part.length_bytes(),
-                part_bytes: self.part_bytes,
-            });
-        }
-        if taken / self.part_bytes >= MAX_PARTS {
-            return Err(Error::TooManyParts {
-                key: self.target.key.clone(),
-                part_bytes: self.part_bytes,
-            });
         }
         if matches!(self.stage, Stage::Empty) {
             self.stage = Stage::First(part);
@@ -232,7 +328,7 @@ impl Sending {
             running.room(in_flight, &target).await?;
             running.start(part, &target);
         }
-        self.position = after;
+        self.cursor = after;
         Ok(())
     }
 
@@ -269,7 +365,14 @@ impl Sending {
         }
     }
 
-    async fn settle_parts(&mut self, content: &VerifiedContent) -> Result<(), Error> {
+    async fn settle(&mut self, content: &VerifiedContent) -> Result<Facts, Error> {
+        self.all_sent().await?;
+        self.cursor.prove(content, &self.target.key)?;
+        Ok(Facts::plain(content))
+    }
+
+    /// Waits for the parts on the way, and says how many bytes that were in all.
+    async fn all_sent(&mut self) -> Result<u64, Error> {
         let target = self.target.clone();
         match &mut self.stage {
             Stage::Empty | Stage::First(_) => {}
@@ -277,18 +380,10 @@ impl Sending {
             // A send that was given up half-way: its part is missing.
             Stage::Opening { .. } | Stage::Ended => return Err(self.ended()),
         }
-        if self.position == content.end() {
-            Ok(())
-        } else {
-            Err(Error::Unproved {
-                key: self.target.key.clone(),
-                sent_bytes: self.position.bytes(),
-                proved_bytes: content.bytes(),
-            })
-        }
+        Ok(self.cursor.position.bytes())
     }
 
-    async fn publish(&mut self, content: &VerifiedContent) -> Result<StoredObject, Error> {
+    async fn publish(&mut self, facts: Facts) -> Result<StoredObject, Error> {
         let target = self.target.clone();
         let (acknowledged, mut open) = match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Empty => (target.put(None).await, None),
@@ -306,7 +401,7 @@ impl Sending {
                 target.look(waited).await?
             }
             Err(error) => {
-                let Some(found) = target.landed_after_all(content.bytes()).await else {
+                let Some(found) = target.landed_after_all(facts.stored_bytes).await else {
                     if let Some(mut open) = open {
                         target.abort(&mut open).await;
                     }
@@ -323,10 +418,10 @@ impl Sending {
             }
         };
         let stored_bytes = found.as_ref().map(|found| found.bytes);
-        let Some(found) = found.filter(|found| found.bytes == content.bytes()) else {
+        let Some(found) = found.filter(|found| found.bytes == facts.stored_bytes) else {
             return Err(Error::SizeDiffers {
                 key: target.key,
-                sent_bytes: content.bytes(),
+                sent_bytes: facts.stored_bytes,
                 stored_bytes,
             });
         };
@@ -335,7 +430,7 @@ impl Sending {
             target.key,
             target.destination.name().clone(),
             target.destination.location().to_owned(),
-            Facts::plain(content),
+            facts,
             found.etag,
         ))
     }

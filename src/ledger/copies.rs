@@ -24,6 +24,7 @@ use crate::model::ids::RunId;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
 use crate::model::outcome::Failure;
+use crate::model::sidecar::Encryption;
 
 /// How a copy came to be at its destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,7 @@ pub(super) struct CopyFacts<'a> {
     pub(super) verdict: Verdict,
     pub(super) structure: Option<Structure>,
     pub(super) etag: Option<&'a str>,
+    pub(super) encryption: Option<&'a Encryption>,
 }
 
 impl<'a> From<&'a StoredObject> for CopyFacts<'a> {
@@ -73,6 +75,7 @@ impl<'a> From<&'a StoredObject> for CopyFacts<'a> {
             verdict: stored.verdict(),
             structure: stored.structure(),
             etag: stored.etag(),
+            encryption: stored.encryption(),
         }
     }
 }
@@ -284,14 +287,15 @@ fn upsert_verified(
     tx.prepare_cached(
         "INSERT INTO copies (backup_id, destination_id, run_id, state, wanted_at, key, archive_bytes,
                              archive_sha256, stored_bytes, stored_sha256, panel_checksum, verdict,
-                             entries, unpacked_bytes, etag, completed_at, mirrored_at)
-         VALUES (?1, ?2, ?3, 'verified', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?4)
+                             entries, unpacked_bytes, etag, completed_at, encryption, mirrored_at)
+         VALUES (?1, ?2, ?3, 'verified', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?4)
          ON CONFLICT (backup_id, destination_id) DO UPDATE
             SET run_id = excluded.run_id, state = excluded.state, key = excluded.key, archive_bytes = excluded.archive_bytes,
                 archive_sha256 = excluded.archive_sha256, stored_bytes = excluded.stored_bytes,
                 stored_sha256 = excluded.stored_sha256, panel_checksum = excluded.panel_checksum,
                 verdict = excluded.verdict, entries = excluded.entries,
                 unpacked_bytes = excluded.unpacked_bytes, etag = excluded.etag,
+                encryption = excluded.encryption,
                 completed_at = excluded.completed_at, mirrored_at = excluded.mirrored_at,
                 verified_at = NULL, failed_at = NULL, error_kind = NULL, error_message = NULL",
     )?
@@ -311,6 +315,7 @@ fn upsert_verified(
         walked(|structure| structure.unpacked_bytes)?,
         facts.etag,
         completed_at,
+        facts.encryption.map(rows::encryption_text),
     ])?;
     Ok(())
 }

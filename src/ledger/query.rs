@@ -216,7 +216,8 @@ impl Ledger {
             let mut statement = tx.prepare_cached(
                 "SELECT b.uuid, b.name, c.completed_at, c.panel_checksum, b.vanished_at IS NULL,
                         d.name, c.key, c.archive_bytes, c.archive_sha256, c.stored_bytes, c.verdict,
-                        c.mirrored_at, c.verified_at
+                        c.mirrored_at, c.verified_at, b.created_at, d.location, c.stored_sha256,
+                        c.entries, c.unpacked_bytes, c.etag, c.encryption
                    FROM backups b
                   CROSS JOIN copies c ON c.backup_id = b.id
                    JOIN destinations d ON d.id = c.destination_id
@@ -275,9 +276,11 @@ fn held_copy(row: &Row<'_>, server: &ServerHolding) -> rusqlite::Result<HeldCopy
     Ok(HeldCopy {
         panel: server.panel.clone(),
         server: server.server,
+        identifier: server.identifier.clone(),
         server_name: server.name.clone(),
         backup: rows::parsed(row, 0)?,
         backup_name: row.get(1)?,
+        created_at: rows::timestamp(row, 13)?,
         completed_at: rows::timestamp(row, 2)?,
         panel_checksum: row.get(3)?,
         on_panel: if row.get(4)? {
@@ -286,10 +289,15 @@ fn held_copy(row: &Row<'_>, server: &ServerHolding) -> rusqlite::Result<HeldCopy
             PanelPresence::Vanished
         },
         destination: rows::parsed(row, 5)?,
+        location: row.get(14)?,
         key: rows::key(row, 6)?,
         archive_bytes: rows::bytes(row, 7)?,
-        sha256: row.get(8)?,
+        sha256: rows::sha256(row, 8)?,
         stored_bytes: rows::bytes(row, 9)?,
+        stored_sha256: rows::sha256(row, 15)?,
+        encryption: rows::encryption(row, 19)?,
+        structure: rows::structure(row, 16)?,
+        etag: row.get(18)?,
         verdict: rows::parsed(row, 10)?,
         mirrored_at: rows::timestamp(row, 11)?,
         verified_at: rows::timestamp_if_any(row, 12)?,

@@ -13,6 +13,7 @@ use crate::model::checksum::Algorithm;
 use crate::model::checksum::ContentDigest;
 use crate::model::content::Structure;
 use crate::model::key::ObjectKey;
+use crate::model::sidecar::Encryption;
 
 /// A time as it is recorded: milliseconds since 1970 UTC; what is finer is dropped.
 pub(super) fn time(at: Timestamp) -> i64 {
@@ -123,4 +124,18 @@ pub(super) fn structure(row: &Row<'_>, column: usize) -> rusqlite::Result<Option
         entries: bytes(row, column)?,
         unpacked_bytes: bytes(row, column + 1)?,
     }))
+}
+
+/// How a stored object is encrypted, as its sidecar says it; nothing when it is not.
+pub(super) fn encryption(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Encryption>> {
+    row.get_ref(column)?
+        .as_str_or_null()?
+        .map(|text| serde_json::from_str(text).map_err(|error| garbled(column, error)))
+        .transpose()
+}
+
+/// The same, to be written.
+pub(super) fn encryption_text(encryption: &Encryption) -> String {
+    serde_json::json!({"scheme": encryption.scheme, "recipients": encryption.recipients})
+        .to_string()
 }

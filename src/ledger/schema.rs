@@ -18,7 +18,10 @@ use crate::ledger::file;
 use crate::ledger::file::Found;
 
 /// One entry a file of `migrations/`, in order; the schema version is their number.
-const STEPS: &[M<'static>] = &[M::up(include_str!("../../migrations/0001_ledger.sql"))];
+const STEPS: &[M<'static>] = &[
+    M::up(include_str!("../../migrations/0001_ledger.sql")),
+    M::up(include_str!("../../migrations/0002_encryption.sql")),
+];
 
 /// `application_id` of a ledger, as `migrations/0001_ledger.sql` sets it.
 const APPLICATION_ID: i64 = 0x6e65_7374;

@@ -166,6 +166,7 @@ fn put(
             unpacked_bytes: bytes * 4,
         }),
         etag: Some("\"e\""),
+        encryption: None,
     };
     ledger.record_copy_facts(run, destination, &facts, CopyOrigin::Mirrored, now)
 }

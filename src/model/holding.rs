@@ -2,12 +2,15 @@
 
 use jiff::Timestamp;
 
+use crate::model::checksum::ContentDigest;
 use crate::model::checksum::Verdict;
+use crate::model::content::Structure;
 use crate::model::ids::BackupId;
 use crate::model::ids::DestinationName;
 use crate::model::ids::PanelName;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
+use crate::model::sidecar::Encryption;
 
 /// Whether the panel still lists a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +28,16 @@ pub struct HeldCopy {
     pub panel: PanelName,
     /// The server.
     pub server: ServerId,
+    /// The server's short id.
+    pub identifier: String,
     /// The server's name when last seen.
     pub server_name: String,
     /// The backup.
     pub backup: BackupId,
     /// The backup's name when last seen.
     pub backup_name: String,
+    /// When the backup was asked for.
+    pub created_at: Timestamp,
     /// When the panel's node reported the archive whole.
     pub completed_at: Timestamp,
     /// The panel's digest, as `algorithm:hex`.
@@ -39,14 +46,24 @@ pub struct HeldCopy {
     pub on_panel: PanelPresence,
     /// The destination.
     pub destination: DestinationName,
+    /// The destination's identity: see `Destination::location`.
+    pub location: String,
     /// The archive's key below the destination's root.
     pub key: ObjectKey,
     /// The archive's length.
     pub archive_bytes: u64,
-    /// The archive's SHA-256, lower-case hex.
-    pub sha256: String,
+    /// The archive's SHA-256.
+    pub sha256: ContentDigest,
     /// The stored object's length.
     pub stored_bytes: u64,
+    /// The stored object's SHA-256; differs from the archive's when encrypted.
+    pub stored_sha256: ContentDigest,
+    /// How the stored object is encrypted, if it is.
+    pub encryption: Option<Encryption>,
+    /// What the walk over the archive found, unless inspection was off.
+    pub structure: Option<Structure>,
+    /// The store's own mark of this version of the object, where it gave one.
+    pub etag: Option<String>,
     /// What was proved when it was made.
     pub verdict: Verdict,
     /// When it became visible, or was adopted.

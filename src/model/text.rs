@@ -4,6 +4,8 @@
 //! terminal passes through here, so that it can neither move the cursor, nor break the line,
 //! nor turn the reading direction.
 
+use std::collections::BTreeSet;
+
 /// What is printed for a name without any characters.
 const UNNAMED: &str = "(unnamed)";
 
@@ -67,6 +69,27 @@ pub fn shown_name(name: &str, max_characters: usize) -> String {
     } else {
         one_line(name, max_characters)
     }
+}
+
+/// Some of the names that there are, the likeliest for a word that fits none of them first, each fit
+/// to be shown and cut to `max_characters`; and how many more there are.
+pub fn likeliest<'n>(
+    word: &str,
+    names: impl IntoIterator<Item = &'n str>,
+    most: usize,
+    max_characters: usize,
+) -> (Vec<String>, usize) {
+    let lowered = word.to_lowercase();
+    let names: BTreeSet<&str> = names.into_iter().collect();
+    let mut likely: Vec<(f64, &str)> = names
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&lowered, &name.to_lowercase()), name))
+        .collect();
+    likely.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let more = likely.len().saturating_sub(most);
+    let told = likely.into_iter().take(most);
+    let told = told.map(|(_, name)| shown_name(name, max_characters));
+    (told.collect(), more)
 }
 
 /// Whether a character does something to a terminal or to the text around it instead of being

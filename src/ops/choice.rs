@@ -1,7 +1,5 @@
 //! What `status` and `list` are asked to show, among what the ledger knows.
 
-use std::collections::BTreeSet;
-
 use crate::config::Settings;
 use crate::config::settings::Filter;
 use crate::config::value::repeatable;
@@ -12,7 +10,7 @@ use crate::ledger::Ledger;
 use crate::model::ids::DestinationName;
 use crate::model::ids::PanelName;
 use crate::model::selector::ServerSelector;
-use crate::model::text::shown_name;
+use crate::model::text::likeliest;
 use crate::ops::Error;
 
 /// So many known names are told to someone whose word names nothing.
@@ -30,6 +28,7 @@ pub fn chosen(ledger: &Ledger, settings: &Settings) -> Result<CopyFilter, Error>
         servers,
         panels,
         destinations,
+        copies: _,
     } = &settings.filter;
     if servers.is_empty() && panels.is_empty() && destinations.is_empty() {
         return Ok(CopyFilter::default());
@@ -96,28 +95,20 @@ fn names_nothing<'n>(
     word: &str,
     names: impl Iterator<Item = &'n str>,
 ) -> Error {
-    let lowered = word.to_lowercase();
-    let names: BTreeSet<&str> = names.collect();
-    let mut likely: Vec<(f64, &str)> = names
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(&lowered, &name.to_lowercase()), name))
-        .collect();
-    likely.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let (known, more) = likeliest(word, names, NAMES_TOLD, NAME_CHARACTERS);
     Error::NamesNothing {
         flag,
         what,
         word: repeatable(word),
-        more: likely.len().saturating_sub(NAMES_TOLD),
-        known: likely
-            .into_iter()
-            .take(NAMES_TOLD)
-            .map(|(_, name)| shown_name(name, NAME_CHARACTERS))
-            .collect(),
+        more,
+        known,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::model::ids::ServerId;
 
@@ -156,6 +147,7 @@ mod tests {
                 .iter()
                 .map(|word| word.parse().unwrap())
                 .collect(),
+            ..Filter::default()
         }
     }
 

@@ -206,11 +206,12 @@ async fn open(
                 (false, Mode::Apply) => {
                     Destination::open(spec(RootRule::MayCreate), tuning.destination).await
                 }
-                (false, Mode::DryRun) => Ok(Destination::absent(
-                    wanted.name.clone(),
-                    location,
-                    tuning.destination,
-                )),
+                (false, Mode::DryRun) => {
+                    Ok(
+                        Destination::absent(wanted.name.clone(), location, tuning.destination)
+                            .encrypting_to(&wanted.encrypt_to),
+                    )
+                }
             }
         }
         opened => opened,
@@ -224,6 +225,40 @@ async fn open(
             Ok(opened.map_err(|error| error.failure(Scope::Destination, wanted.name.to_string())))
         }
     }
+}
+
+/// Opens every destination of the settings as it is: a root that is missing is never made.
+///
+/// # Errors
+/// [`Error::Destination`] when a URL or an option is wrong; [`Error::SamePlace`].
+pub async fn open_to_read(settings: &Settings, tuning: &Tuning) -> Result<OpenedPlaces, Error> {
+    let mut places = OpenedPlaces::default();
+    for wanted in &settings.destinations {
+        let spec = spec(wanted, settings, RootRule::MustExist);
+        match Destination::open(spec, tuning.destination).await {
+            Ok(destination) => places.destinations.push(destination),
+            Err(error) if error.is_usage() => {
+                return Err(Error::Destination {
+                    name: wanted.name.clone(),
+                    source: error,
+                });
+            }
+            Err(error) => places
+                .failures
+                .push(error.failure(Scope::Destination, wanted.name.to_string())),
+        }
+    }
+    apart(&places.destinations)?;
+    Ok(places)
+}
+
+/// The destinations that could be opened, and why others could not.
+#[derive(Debug, Default)]
+pub struct OpenedPlaces {
+    /// Those that could.
+    pub destinations: Vec<Destination>,
+    /// Why others could not.
+    pub failures: Vec<Failure>,
 }
 
 /// The location that a root has, or would have: as destinations are recorded, with the links on the
@@ -244,6 +279,7 @@ fn spec(wanted: &DestinationSettings, settings: &Settings, root: RootRule) -> De
         options: wanted.options.clone(),
         environment: settings.environment.clone(),
         root,
+        encrypt_to: wanted.encrypt_to.clone(),
     }
 }
 

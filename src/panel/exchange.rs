@@ -116,6 +116,7 @@ impl Exchange {
 
     async fn send_once(&self, call: &Call, ask: &Ask) -> Result<Vec<u8>, Error> {
         self.pace.turn().await;
+        tracing::debug!(panel.name = %self.name, "asking the panel to {call}");
         let mut request = self
             .http
             .request(ask.method.clone(), ask.url.clone())

@@ -15,6 +15,8 @@ use crate::model::checksum::ContentDigest;
 use crate::model::checksum::PanelChecksum;
 use crate::model::checksum::Verdict;
 use crate::model::ids::BackupId;
+use crate::model::key::ObjectKey;
+use crate::model::key::ObjectKind;
 use crate::model::outcome::Failure;
 
 /// How old a completed backup must be for its row not to be read again before the commit.
@@ -111,6 +113,8 @@ pub fn select(backups: &[Backup], selection: &Selection) -> Selected {
 /// A verified copy as the ledger, or a sidecar, knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownCopy {
+    /// Its key below the destination's root: it tells whether the copy is encrypted.
+    pub key: ObjectKey,
     /// The archive's length.
     pub archive_bytes: u64,
     /// The archive's SHA-256.
@@ -119,6 +123,13 @@ pub struct KnownCopy {
     pub panel_checksum: Option<ContentDigest>,
     /// What was proved.
     pub verdict: Verdict,
+}
+
+impl KnownCopy {
+    /// Whether other copies can be made of it here: of an encrypted one only its recipients can.
+    pub const fn is_readable(&self) -> bool {
+        matches!(self.key.kind(), ObjectKind::Archive)
+    }
 }
 
 /// What is known about one backup at one destination before anything is done.
@@ -254,6 +265,7 @@ mod tests {
     use crate::model::backup::BackupRecord;
     use crate::model::checksum::Algorithm;
     use crate::model::checksum::Hasher;
+    use crate::model::ids::ServerId;
 
     fn id(number: u32) -> BackupId {
         format!("00000000-0000-4000-8000-{number:012}")
@@ -282,6 +294,7 @@ mod tests {
 
     fn known(backup: &CompletedBackup) -> KnownCopy {
         KnownCopy {
+            key: ObjectKey::for_backup(ServerId::NIL, backup.record.id, ObjectKind::Archive),
             archive_bytes: backup.archive_bytes,
             sha256: Hasher::digest(Algorithm::Sha256, b"x"),
             panel_checksum: backup.checksum.digest().cloned(),

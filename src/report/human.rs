@@ -6,6 +6,7 @@
 mod errors;
 mod holdings;
 mod plan;
+mod restore;
 mod style;
 mod summary;
 
@@ -16,6 +17,9 @@ pub use errors::whole_failure;
 pub use holdings::list;
 pub use holdings::status;
 pub use plan::plan;
+pub use restore::restore;
+pub use restore::restore_errors;
+pub use restore::sheet;
 pub use style::Color;
 pub use style::Style;
 pub use summary::mirror_line;

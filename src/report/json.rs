@@ -3,6 +3,8 @@
 //! One document a command, on one line, described by the JSON Schemas below. Once released, a
 //! document of one version only changes in ways that its schema allows.
 
+mod restore;
+
 use std::io;
 use std::io::Write;
 
@@ -26,13 +28,20 @@ use crate::model::outcome::BackupOutcome;
 use crate::model::outcome::CopyOutcome;
 use crate::model::outcome::CopyState;
 use crate::model::outcome::Failure;
+use crate::model::sidecar::Encryption;
 use crate::model::text::acts_on_a_terminal;
+use crate::report::Account;
 use crate::report::Freshness;
 use crate::report::LastRun;
 use crate::report::ListReport;
 use crate::report::MirrorReport;
 use crate::report::ServerStatus;
 use crate::report::StatusReport;
+
+pub use crate::report::json::restore::RESTORE_SCHEMA;
+pub use crate::report::json::restore::SHEET_SCHEMA;
+pub use crate::report::json::restore::restore;
+pub use crate::report::json::restore::sheet;
 
 /// JSON Schema of what [`mirror`] writes.
 pub const MIRROR_SCHEMA: &str = include_str!("schema/mirror-1.json");
@@ -105,7 +114,11 @@ pub fn list(report: &ListReport, out: &mut dyn Write) -> io::Result<()> {
     let document = ListDocument {
         schema: "nestegg.list/1",
         panel: report.panel.as_ref(),
-        copies: report.copies.iter().map(ListCopy::of).collect(),
+        copies: report
+            .copies
+            .iter()
+            .map(|copy| ListCopy::of(copy, report.account))
+            .collect(),
     };
     write_document(&document, out)
 }
@@ -348,15 +361,17 @@ struct ListCopy<'a> {
     destination: &'a DestinationName,
     key: &'a ObjectKey,
     bytes: u64,
-    sha256: &'a str,
+    sha256: String,
     stored_bytes: u64,
+    stored_sha256: String,
+    encryption: Option<&'a Encryption>,
     verdict: Verdict,
     mirrored_at: Timestamp,
     verified_at: Option<Timestamp>,
 }
 
 impl<'a> ListCopy<'a> {
-    fn of(copy: &'a HeldCopy) -> Self {
+    fn of(copy: &'a HeldCopy, account: Account) -> Self {
         Self {
             panel: &copy.panel,
             server: copy.server,
@@ -364,16 +379,19 @@ impl<'a> ListCopy<'a> {
             backup: copy.backup,
             name: &copy.backup_name,
             completed_at: copy.completed_at,
-            on_panel: match copy.on_panel {
-                PanelPresence::Listed => "listed",
-                PanelPresence::Vanished => "vanished",
+            on_panel: match (account, copy.on_panel) {
+                (Account::Sidecars, _) => "unknown",
+                (Account::Ledger, PanelPresence::Listed) => "listed",
+                (Account::Ledger, PanelPresence::Vanished) => "vanished",
             },
             panel_checksum: copy.panel_checksum.as_deref(),
             destination: &copy.destination,
             key: &copy.key,
             bytes: copy.archive_bytes,
-            sha256: &copy.sha256,
+            sha256: copy.sha256.to_hex(),
             stored_bytes: copy.stored_bytes,
+            stored_sha256: copy.stored_sha256.to_hex(),
+            encryption: copy.encryption.as_ref(),
             verdict: copy.verdict,
             mirrored_at: copy.mirrored_at,
             verified_at: copy.verified_at,

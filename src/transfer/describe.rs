@@ -62,7 +62,7 @@ impl SidecarDraft {
             stored: SidecarStored {
                 bytes: stored.stored_bytes(),
                 sha256: stored.stored_sha256().to_hex(),
-                encryption: None,
+                encryption: stored.encryption().cloned(),
             },
             written_by: concat!("nestegg ", env!("CARGO_PKG_VERSION")).to_owned(),
             written_at: now,

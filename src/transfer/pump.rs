@@ -72,27 +72,82 @@ pub enum Stopped {
     Interrupted,
 }
 
-/// One destination of a fan-out.
+/// Takes the parts of one stream, in order, and shows nothing of them before its owner has the
+/// proof that they are the right ones.
+pub trait Sink: Send {
+    /// Takes the next part, and waits until there is room for it.
+    ///
+    /// After an error, or when the future is dropped, the sink is of no more use: abort it.
+    fn send(&mut self, part: Part) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Leaves nothing behind; what goes wrong with that is logged.
+    fn abort(self) -> impl Future<Output = ()> + Send;
+
+    /// What it is called in the log.
+    fn name(&self) -> String;
+}
+
+/// An upload to one destination.
 #[derive(Debug)]
-pub struct Slot {
+pub struct UploadSink {
     /// Where.
     pub destination: Destination,
+    /// The upload.
+    pub upload: Box<Upload>,
+}
+
+impl Sink for UploadSink {
+    async fn send(&mut self, part: Part) -> Result<(), Failure> {
+        self.upload
+            .send(part)
+            .await
+            .map_err(|error| error.failure(Scope::Destination, self.destination.name().to_string()))
+    }
+
+    async fn abort(self) {
+        self.upload.abort().await;
+    }
+
+    fn name(&self) -> String {
+        self.destination.name().to_string()
+    }
+}
+
+/// Takes parts and keeps none of them: for streams that are only hashed and inspected.
+#[derive(Debug, Clone, Copy)]
+pub struct Nowhere;
+
+impl Sink for Nowhere {
+    async fn send(&mut self, _part: Part) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn abort(self) {}
+
+    fn name(&self) -> String {
+        "nowhere".to_owned()
+    }
+}
+
+/// One sink of a fan-out.
+#[derive(Debug)]
+pub struct Slot<S> {
     /// How it stands.
-    pub state: SlotState,
+    pub state: SlotState<S>,
     /// What was sent to it.
     pub sent_bytes: u64,
 }
 
-/// How an upload of a fan-out stands.
+/// How a sink of a fan-out stands.
 #[derive(Debug)]
-pub enum SlotState {
+pub enum SlotState<S> {
     /// It takes parts.
-    Open(Box<Upload>),
+    Open(S),
     /// It failed and was aborted; the others go on.
     Failed(Failure),
 }
 
-impl Slot {
+impl Slot<UploadSink> {
     /// Begins an upload; one that can't even begin is failed from the start.
     pub async fn begin(
         destination: Destination,
@@ -105,14 +160,35 @@ impl Slot {
             .begin(key.clone(), stream, part_bytes, Arc::clone(journal))
             .await;
         let state = match begun {
-            Ok(upload) => SlotState::Open(Box::new(upload)),
+            Ok(upload) => SlotState::Open(UploadSink {
+                destination,
+                upload: Box::new(upload),
+            }),
             Err(error) => {
                 SlotState::Failed(error.failure(Scope::Destination, destination.name().to_string()))
             }
         };
         Self {
-            destination,
             state,
+            sent_bytes: 0,
+        }
+    }
+}
+
+impl Slot<UploadSink> {
+    /// Says how many uploads of the fan-out seal: they share the memory for it.
+    pub fn share_with(&mut self, sealed_uploads: usize) {
+        if let SlotState::Open(sink) = &mut self.state {
+            sink.upload.share_with(sealed_uploads);
+        }
+    }
+}
+
+impl<S: Sink> Slot<S> {
+    /// A slot of a sink that takes parts.
+    pub const fn open(sink: S) -> Self {
+        Self {
+            state: SlotState::Open(sink),
             sent_bytes: 0,
         }
     }
@@ -125,8 +201,8 @@ impl Slot {
     /// Aborts what is open; the failure is its own when it had one before.
     pub async fn give_up(self, failure: &Failure) -> Failure {
         match self.state {
-            SlotState::Open(upload) => {
-                upload.abort().await;
+            SlotState::Open(sink) => {
+                sink.abort().await;
                 failure.clone()
             }
             SlotState::Failed(own) => own,
@@ -134,19 +210,17 @@ impl Slot {
     }
 
     async fn send(&mut self, part: Part) {
-        let SlotState::Open(upload) = &mut self.state else {
+        let SlotState::Open(sink) = &mut self.state else {
             return;
         };
         let bytes = part.length_bytes();
-        match upload.send(part).await {
+        match sink.send(part).await {
             Ok(()) => self.sent_bytes += bytes,
-            Err(error) => {
-                let failure =
-                    error.failure(Scope::Destination, self.destination.name().to_string());
+            Err(failure) => {
                 tracing::warn!(
-                    destination = %self.destination.name(),
+                    destination = sink.name(),
                     kind = failure.kind.as_str(),
-                    "an upload failed and is dropped from the fan-out: {}",
+                    "it failed and is dropped from the fan-out: {}",
                     failure.message
                 );
                 self.fail(failure).await;
@@ -156,8 +230,8 @@ impl Slot {
 
     async fn fail(&mut self, failure: Failure) {
         let state = std::mem::replace(&mut self.state, SlotState::Failed(failure));
-        if let SlotState::Open(upload) = state {
-            upload.abort().await;
+        if let SlotState::Open(sink) = state {
+            sink.abort().await;
         }
     }
 }
@@ -202,13 +276,13 @@ impl Pump<'_> {
     ///
     /// A failed slot is aborted here; on any error the others are left open for the caller to
     /// abort, so that the first error is the one that is told.
-    pub async fn run(
+    pub async fn run<S: Sink>(
         &self,
         source: &mut Source,
         cutter: PartCutter,
         computation: Computation,
         part_bytes: u64,
-        slots: &mut [Slot],
+        slots: &mut [Slot<S>],
     ) -> Pumped {
         let mut progress = Progress {
             cutter,
@@ -231,11 +305,11 @@ impl Pump<'_> {
     }
 
     /// Attempt after attempt, until the source's end or until no attempt gets any further.
-    async fn attempts(
+    async fn attempts<S: Sink>(
         &self,
         source: &mut Source,
         progress: &mut Progress,
-        slots: &mut [Slot],
+        slots: &mut [Slot<S>],
     ) -> Result<(), Stopped> {
         if !slots.iter().any(Slot::is_open) {
             return Err(Stopped::NoDestinationLeft);
@@ -292,11 +366,11 @@ impl Pump<'_> {
             .build()
     }
 
-    async fn attempt(
+    async fn attempt<S: Sink>(
         &self,
         source: &mut Source,
         progress: &mut Progress,
-        slots: &mut [Slot],
+        slots: &mut [Slot<S>],
     ) -> Result<(), Stopped> {
         let resume_at = progress.cutter.cut_bytes();
         let mut opened = source.open(resume_at).await?;
@@ -365,11 +439,11 @@ impl Pump<'_> {
     }
 
     /// Fills the current part from `chunk`, and sends it off when it is whole.
-    async fn take(
+    async fn take<S: Sink>(
         &self,
         chunk: &mut Bytes,
         progress: &mut Progress,
-        slots: &mut [Slot],
+        slots: &mut [Slot<S>],
     ) -> Result<(), Stopped> {
         if progress.permit.is_none() {
             let permit = Arc::clone(&progress.permits).acquire_owned().await;
@@ -391,7 +465,11 @@ impl Pump<'_> {
         Ok(())
     }
 
-    async fn cut(&self, progress: &mut Progress, slots: &mut [Slot]) -> Result<(), Stopped> {
+    async fn cut<S: Sink>(
+        &self,
+        progress: &mut Progress,
+        slots: &mut [Slot<S>],
+    ) -> Result<(), Stopped> {
         let held = progress
             .permit
             .take()

@@ -14,6 +14,8 @@ mod archive;
 mod bench;
 #[path = "mirror/groups.rs"]
 mod groups;
+#[path = "mirror/held.rs"]
+mod held;
 #[path = "mirror/http.rs"]
 mod http;
 #[path = "mirror/ledgers.rs"]
@@ -90,6 +92,12 @@ enum Group {
     Sink,
     /// Peak memory by length.
     Memory,
+    /// `verify` and `restore` from a directory of this machine.
+    HeldLocal,
+    /// `verify` and `restore` from SeaweedFS on this machine.
+    HeldS3,
+    /// Peak memory of `verify` and `restore` by length.
+    HeldMemory,
     /// `status` over a large ledger.
     Status,
     /// A night with nothing to do.
@@ -125,6 +133,9 @@ fn run(options: &Options) -> Outcome<()> {
             Group::S3 => groups::s3(&bench)?,
             Group::Sink => groups::to_sink(&bench)?,
             Group::Memory => groups::memory(&bench)?,
+            Group::HeldLocal => held::local(&bench)?,
+            Group::HeldS3 => held::s3(&bench)?,
+            Group::HeldMemory => held::memory(&bench)?,
             Group::Status => ledgers::status(&bench)?,
             Group::Idle => ledgers::idle(&bench)?,
             Group::Program => groups::program(&bench)?,

@@ -116,6 +116,9 @@ impl Desk {
 }
 
 const PANEL: &str = "[[panel]]\nname = \"main\"\nurl = \"https://panel.example.com\"\n";
+/// A public key whose private half nobody has.
+const AGE_KEY: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+
 const DISK: &str = "[[destination]]\nname = \"disk\"\nurl = \"/mnt/backup\"\n";
 
 fn words(settings: &Settings) -> Vec<String> {
@@ -698,7 +701,25 @@ fn names_roots_and_options_that_cannot_stand_are_named_with_the_mend() {
         (
             format!("{DISK}encrypt_to = [\"age1x\"]\n"),
             format!(
-                "bad `encrypt_to`: this version can't encrypt, so its copies would be readable by all who can read the destination\n{at}4:1\n  fix: remove the line to store the archives as they are, or don't use this destination yet"
+                "bad `encrypt_to`: key 1 of 1: it is cut short or mistyped\n{at}4:15\n  fix: write a whole public key on one line, such as \"age1…\" (`age-keygen -y FILE`) or \"ssh-ed25519 AAAA…\""
+            ),
+        ),
+        (
+            format!("{DISK}encrypt_to = []\n"),
+            format!(
+                "bad `encrypt_to`: an empty list encrypts to nobody\n{at}4:14\n  fix: name a public key, or remove the line to store the archives as they are"
+            ),
+        ),
+        (
+            format!("{DISK}encrypt_to = [\n\"{AGE_KEY}\",\n\"{AGE_KEY}\"]\n"),
+            format!(
+                "bad `encrypt_to`: key 2 of 2: it is the same as key 1\n{at}6:1\n  fix: remove one of them"
+            ),
+        ),
+        (
+            format!("{DISK}encrypt_to = \"{AGE_KEY}\"\n"),
+            format!(
+                "`encrypt_to` is a text and has to be a list of public keys, such as [\"age1…\", \"ssh-ed25519 AAAA…\"]\n{at}4:14"
             ),
         ),
         (

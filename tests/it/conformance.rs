@@ -9,6 +9,7 @@ mod stores;
 
 mod copies;
 mod refusals;
+mod sealed;
 mod uploads;
 
 /// The tests of one store, in a module of its name.
@@ -48,6 +49,8 @@ macro_rules! suite {
                 copies::a_listing_skips_names_that_are_not_ours,
                 copies::a_read_begins_where_it_is_told_to,
                 copies::a_read_of_what_is_not_there_says_so,
+                sealed::a_sealed_archive_of_any_length_is_kept_and_found,
+                sealed::a_sealed_upload_that_does_not_end_well_leaves_nothing,
                 refusals::a_probe_leaves_nothing,
                 $($more)*
             ]

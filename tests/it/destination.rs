@@ -2,6 +2,7 @@
 
 mod copies;
 mod directory;
+mod sealed;
 mod settings;
 mod uploads;
 

@@ -281,7 +281,7 @@ fn a_newer_ledger_is_refused_and_not_one_byte_of_it_is_touched() {
         assert_eq!(
             refusal.to_string(),
             format!(
-                "the ledger `{}` has schema version 7, and this nestegg knows versions up to 1: upgrade nestegg",
+                "the ledger `{}` has schema version 7, and this nestegg knows versions up to 2: upgrade nestegg",
                 home.ledger().display()
             )
         );
@@ -795,23 +795,33 @@ async fn a_stored_object_becomes_a_held_copy_with_all_that_is_known_of_it() {
             entries: 2,
             unpacked_bytes: 40,
         }),
-        etag,
+        etag: etag.clone(),
     };
     assert_eq!(held, BTreeMap::from([(backup_id(1), facts)]));
     let copy = HeldCopy {
         panel: panel(),
         server: server_id(0),
+        identifier: server_id(0).short(),
         server_name: "Server 0".to_owned(),
         backup: backup_id(1),
         backup_name: "nightly 1".to_owned(),
+        created_at: at(1),
         completed_at: at(2),
         panel_checksum: Some(sha1.to_string()),
         on_panel: PanelPresence::Listed,
         destination: b2.name().clone(),
+        location: b2.location().to_owned(),
         key,
         archive_bytes: 10,
-        sha256: sha256.to_hex(),
+        sha256: sha256.clone(),
         stored_bytes: 10,
+        stored_sha256: sha256,
+        encryption: None,
+        structure: Some(Structure {
+            entries: 2,
+            unpacked_bytes: 40,
+        }),
+        etag,
         verdict: Verdict::PanelSha1,
         mirrored_at: at(62),
         verified_at: None,

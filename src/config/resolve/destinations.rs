@@ -7,7 +7,8 @@ use crate::config::file::DestinationEntry;
 use crate::config::file::OptionValue;
 use crate::config::file::overlap_error;
 use crate::config::location::Location;
-use crate::config::resolve::Needs;
+use crate::config::recipients;
+use crate::config::resolve::Need;
 use crate::config::resolve::Resolver;
 use crate::config::resolve::unknown_name;
 use crate::config::settings::DestinationOrigin;
@@ -15,10 +16,12 @@ use crate::config::settings::DestinationSettings;
 use crate::config::source::Source;
 use crate::config::value::repeatable;
 use crate::model::ids::DestinationName;
+use crate::model::recipient::Recipient;
 
 impl Resolver<'_> {
     pub(super) fn destinations(&mut self) -> Vec<DestinationSettings> {
         let wanted = self.flags.to.clone();
+        let encrypt_to = self.recipients_of_flag();
         let mut chosen: Vec<(DestinationSettings, Location, Option<String>)> = Vec::new();
         if wanted.is_empty() {
             for entry in self.file_destinations().to_vec() {
@@ -26,16 +29,7 @@ impl Resolver<'_> {
             }
         }
         for text in &wanted {
-            let entry = self
-                .file_destinations()
-                .iter()
-                .find(|entry| entry.name.value.as_str() == text)
-                .cloned();
-            let destination = match entry {
-                Some(entry) => Some(self.file_destination(&entry)),
-                None => self.one_shot_destination(text),
-            };
-            let Some(destination) = destination else {
+            let Some(destination) = self.named_destination(text, self.places, &encrypt_to) else {
                 continue;
             };
             if chosen
@@ -60,7 +54,21 @@ impl Resolver<'_> {
                 None => chosen.push(destination),
             }
         }
-        if chosen.is_empty() && self.needs == Needs::All && wanted.is_empty() {
+        let is_typed =
+            |known: &DestinationSettings| matches!(known.origin, DestinationOrigin::OneShot);
+        if !self.flags.encrypt_to.is_empty() && !chosen.iter().any(|(known, _, _)| is_typed(known))
+        {
+            self.problems.push(Error::Clash {
+                place: None,
+                what: format!(
+                    "{} is for destinations that --to names by folder or URL, and there is none",
+                    recipients::FLAG
+                ),
+                fix: "destinations of the configuration are encrypted by their own `encrypt_to`"
+                    .to_owned(),
+            });
+        }
+        if chosen.is_empty() && self.needs.destinations == Need::Some && wanted.is_empty() {
             self.problems.push(Error::Missing {
                 what: "there is no destination to mirror to".to_owned(),
                 fix: format!(
@@ -73,6 +81,39 @@ impl Resolver<'_> {
             .into_iter()
             .map(|(destination, _, _)| destination)
             .collect()
+    }
+
+    /// The root of a panel's backup disk: a place of the same kinds as a destination's.
+    pub(super) fn disk_place(&mut self, text: &str) -> Option<DestinationSettings> {
+        self.named_destination(text, "--backup-disk", &[])
+            .map(|(settings, _, _)| settings)
+    }
+
+    fn named_destination(
+        &mut self,
+        text: &str,
+        flag: &'static str,
+        encrypt_to: &[Recipient],
+    ) -> Option<(DestinationSettings, Location, Option<String>)> {
+        let entry = self
+            .file_destinations()
+            .iter()
+            .find(|entry| entry.name.value.as_str() == text)
+            .cloned();
+        match entry {
+            Some(entry) => Some(self.file_destination(&entry)),
+            None => self.one_shot_destination(text, flag, encrypt_to),
+        }
+    }
+
+    fn recipients_of_flag(&mut self) -> Vec<Recipient> {
+        let written: Vec<(String, Source)> = self
+            .flags
+            .encrypt_to
+            .iter()
+            .map(|text| (text.clone(), Source::Flag(recipients::FLAG)))
+            .collect();
+        recipients::read(recipients::FLAG, &written, &mut self.problems)
     }
 
     fn file_destination(
@@ -100,6 +141,10 @@ impl Resolver<'_> {
                 }
             }
         }
+        if let Some(encrypt_to) = &entry.encrypt_to {
+            let setting = format!("destination.{name}.{}", recipients::KEY);
+            self.sources.note(setting, encrypt_to.source());
+        }
         if let Some(keep) = &entry.keep {
             self.sources
                 .note(format!("destination.{name}.keep"), keep.source());
@@ -109,6 +154,11 @@ impl Resolver<'_> {
             url: entry.url.value.clone(),
             options,
             option_files,
+            encrypt_to: entry
+                .encrypt_to
+                .as_ref()
+                .map(|written| written.value.clone())
+                .unwrap_or_default(),
             keep: entry.keep.as_ref().map(|keep| keep.value.clone()),
             origin: DestinationOrigin::Configured,
         };
@@ -119,6 +169,8 @@ impl Resolver<'_> {
     fn one_shot_destination(
         &mut self,
         text: &str,
+        flag: &'static str,
+        encrypt_to: &[Recipient],
     ) -> Option<(DestinationSettings, Location, Option<String>)> {
         let is_word = !text.contains('/') && !matches!(text, "." | ".." | "~");
         if is_word && !text.is_empty() {
@@ -133,8 +185,8 @@ impl Resolver<'_> {
             return None;
         }
         let bad = |why: String, fix: String| Error::BadValue {
-            from: Source::Flag("--to"),
-            key: "--to".to_owned(),
+            from: Source::Flag(flag),
+            key: flag.to_owned(),
             why,
             fix,
         };
@@ -158,13 +210,18 @@ impl Resolver<'_> {
         };
         for key in ["name", "url"] {
             self.sources
-                .note(format!("destination.{name}.{key}"), Source::Flag("--to"));
+                .note(format!("destination.{name}.{key}"), Source::Flag(flag));
+        }
+        if !encrypt_to.is_empty() {
+            let setting = format!("destination.{name}.{}", recipients::KEY);
+            self.sources.note(setting, Source::Flag(recipients::FLAG));
         }
         let settings = DestinationSettings {
             name,
             url: location.url.clone(),
             options: BTreeMap::new(),
             option_files: BTreeMap::new(),
+            encrypt_to: encrypt_to.to_vec(),
             keep: None,
             origin: DestinationOrigin::OneShot,
         };

@@ -5,7 +5,7 @@ use crate::config::error::Error;
 use crate::config::file::PanelEntry;
 use crate::config::key;
 use crate::config::key::KeyOrigin;
-use crate::config::resolve::Needs;
+use crate::config::resolve::Need;
 use crate::config::resolve::Resolver;
 use crate::config::resolve::unknown_name;
 use crate::config::settings::PanelKey;
@@ -47,7 +47,7 @@ impl Resolver<'_> {
     }
 
     fn check_panels(&mut self, panels: &[PanelSettings]) {
-        if panels.is_empty() && self.needs == Needs::All && self.problems.is_empty() {
+        if panels.is_empty() && self.needs.panels == Need::Some && self.problems.is_empty() {
             self.problems.push(Error::Missing {
                 what: "there is no panel to mirror".to_owned(),
                 fix: format!(
@@ -61,7 +61,7 @@ impl Resolver<'_> {
                 from: "the key of --api-key-file".to_owned(),
                 panels: panels.iter().map(|panel| panel.name.clone()).collect(),
             });
-        } else if self.needs == Needs::All {
+        } else if self.needs.panels.reads_secrets() {
             let origins = panels.iter().map(|panel| (&panel.name, &panel.key_origin));
             if let Err(error) = key::check_sharing(origins) {
                 self.problems.push(error);
@@ -213,7 +213,7 @@ impl Resolver<'_> {
         name: &PanelName,
         own: Option<(&key::OwnKey, &Place)>,
     ) -> Option<KeyOrigin> {
-        if self.needs == Needs::Ledger {
+        if self.needs.panels == Need::Nothing {
             return Some(KeyOrigin::Missing { empty: None });
         }
         let flag = self

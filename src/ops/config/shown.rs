@@ -20,6 +20,7 @@ use crate::config::settings::PanelSettings;
 use crate::config::source::Source;
 use crate::model::backup::ChecksumPolicy;
 use crate::model::backup::DigestNeed;
+use crate::model::recipient::Recipient;
 use crate::model::selector::ServerSelector;
 use crate::model::server::MASK;
 
@@ -243,6 +244,14 @@ fn destination_values(destination: &DestinationSettings) -> Vec<(String, String,
             format!("options.{}", key_of(&format!("{option}_file"))),
             Value::from(path.display().to_string()),
         ));
+    }
+    if !destination.encrypt_to.is_empty() {
+        let recipients: Vec<&str> = destination
+            .encrypt_to
+            .iter()
+            .map(Recipient::as_str)
+            .collect();
+        values.push(same("encrypt_to", json!(recipients)));
     }
     if let Some(keep) = &destination.keep {
         let counts = [

@@ -66,7 +66,6 @@ struct Origin {
 struct Acting<'r> {
     run: &'r Run,
     task: &'r Task,
-    key: ObjectKey,
     copies: Vec<CopyOutcome>,
     failures: Vec<Failure>,
     sha256: Option<String>,
@@ -91,12 +90,8 @@ pub fn as_it_is(run: &Run, task: &Task) -> Done {
 }
 
 /// How a copy stands before anything is done.
-fn copy_before(
-    backup: &CompletedBackup,
-    key: &ObjectKey,
-    plan: &CopyPlan,
-    target: &DestinationTarget,
-) -> CopyOutcome {
+fn copy_before(task: &Task, plan: &CopyPlan, target: &DestinationTarget) -> CopyOutcome {
+    let backup = &task.plan.backup;
     let (state, verdict, failure) = match plan {
         CopyPlan::Held(held) => (CopyState::AlreadyHeld, Some(held.verdict), None),
         CopyPlan::Make => (CopyState::NotReached, None, None),
@@ -117,7 +112,13 @@ fn copy_before(
     };
     CopyOutcome {
         destination: target.destination.name().clone(),
-        key: key.clone(),
+        key: match plan {
+            CopyPlan::Held(held) | CopyPlan::Conflict { held, .. } => held.key.clone(),
+            CopyPlan::Make | CopyPlan::Unclear(_) => {
+                let destination = &target.destination;
+                destination.archive_key(task.server.id, backup.record.id)
+            }
+        },
         state,
         verdict,
         failure,
@@ -127,7 +128,6 @@ fn copy_before(
 impl<'r> Acting<'r> {
     fn new(run: &'r Run, task: &'r Task) -> Self {
         let backup = &task.plan.backup;
-        let key = ObjectKey::for_backup(task.server.id, backup.record.id, ObjectKind::Archive);
         Self {
             run,
             task,
@@ -136,7 +136,7 @@ impl<'r> Acting<'r> {
                 .copies
                 .iter()
                 .zip(&run.destinations)
-                .map(|(plan, target)| copy_before(backup, &key, plan, target))
+                .map(|(plan, target)| copy_before(task, plan, target))
                 .collect(),
             failures: Vec::new(),
             sha256: task.plan.copies.iter().find_map(|plan| match plan {
@@ -146,7 +146,6 @@ impl<'r> Acting<'r> {
             archive_bytes: backup.archive_bytes,
             read_bytes: 0,
             sent_bytes: 0,
-            key,
         }
     }
 
@@ -203,15 +202,15 @@ impl<'r> Acting<'r> {
         Ok(())
     }
 
-    /// Copies that are held come first, nearest as configured; the node comes last.
+    /// Copies that are held and can be read here come first, nearest as configured; the node comes last.
     fn origins(&self, expected: ExpectedContent) -> Vec<Origin> {
         let backup = &self.task.plan.backup;
         let plans = self.task.plan.copies.iter().zip(&self.run.destinations);
         let mut origins: Vec<Origin> = plans
             .enumerate()
             .filter_map(|(index, (plan, target))| match plan {
-                CopyPlan::Held(held) if target.given_up.get().is_none() => {
-                    Some(self.origin_in_copy(index, held, &target.destination))
+                CopyPlan::Held(held) if held.is_readable() && target.given_up.get().is_none() => {
+                    Some(origin_in_copy(index, held, &target.destination))
                 }
                 CopyPlan::Held(_)
                 | CopyPlan::Make
@@ -245,23 +244,6 @@ impl<'r> Acting<'r> {
         origins
     }
 
-    fn origin_in_copy(&self, index: usize, held: &KnownCopy, destination: &Destination) -> Origin {
-        Origin {
-            source: Source::Copy(CopySource::new(destination.clone(), self.key.clone())),
-            expected: ExpectedContent {
-                length_bytes: Some(held.archive_bytes),
-                proof: ExpectedProof::Digest(held.sha256.clone()),
-            },
-            recorded: Some(Recorded {
-                verdict: held.verdict,
-                structure: None,
-            }),
-            recheck: Recheck::No,
-            made: CopyOrigin::Filled,
-            held_at: Some(index),
-        }
-    }
-
     /// A held copy could not be used as source: when it is damaged or gone, it no longer counts.
     async fn doubt(&mut self, index: usize, failure: Failure) -> Result<(), ledger::Error> {
         let Some(target) = self.run.destinations.get(index) else {
@@ -279,8 +261,8 @@ impl<'r> Acting<'r> {
         }
         let failure = damaged_copy(&place, failure);
         tracing::warn!("{}", failure.message);
-        if let Some(reference) = target.reference {
-            let (key, failure) = (self.key.clone(), failure.clone());
+        if let (Some(reference), Some(key)) = (target.reference, self.key(index)) {
+            let failure = failure.clone();
             self.run
                 .book
                 .write(move |ledger, run, now| {
@@ -296,7 +278,7 @@ impl<'r> Acting<'r> {
         let task = self.task;
         let backup = &task.plan.backup;
         let job = Job {
-            key: self.key.clone(),
+            key: ObjectKey::for_backup(task.server.id, backup.record.id, ObjectKind::Archive),
             label: TransferLabel {
                 server_name: task.server.name.clone(),
                 backup_name: backup.record.name.clone(),
@@ -375,8 +357,8 @@ impl<'r> Acting<'r> {
         if let Some(target) = self.run.destinations.get(index) {
             target.learn(&failure);
         }
-        if let Some(reference) = self.reference(index) {
-            let (key, failure) = (self.key.clone(), failure.clone());
+        if let (Some(reference), Some(key)) = (self.reference(index), self.key(index)) {
+            let failure = failure.clone();
             self.run
                 .book
                 .write(move |ledger, run, now| {
@@ -409,6 +391,10 @@ impl<'r> Acting<'r> {
         }
     }
 
+    fn key(&self, index: usize) -> Option<ObjectKey> {
+        self.copies.get(index).map(|copy| copy.key.clone())
+    }
+
     fn reference(&self, index: usize) -> Option<ledger::DestinationRef> {
         self.run
             .destinations
@@ -435,6 +421,23 @@ impl<'r> Acting<'r> {
             failures: self.failures,
             recorded: Ok(()),
         }
+    }
+}
+
+fn origin_in_copy(index: usize, held: &KnownCopy, destination: &Destination) -> Origin {
+    Origin {
+        source: Source::Copy(CopySource::new(destination.clone(), held.key.clone())),
+        expected: ExpectedContent {
+            length_bytes: Some(held.archive_bytes),
+            proof: ExpectedProof::Digest(held.sha256.clone()),
+        },
+        recorded: Some(Recorded {
+            verdict: held.verdict,
+            structure: None,
+        }),
+        recheck: Recheck::No,
+        made: CopyOrigin::Filled,
+        held_at: Some(index),
     }
 }
 

@@ -17,8 +17,6 @@ use crate::model::backup::CompletedBackup;
 use crate::model::checksum::ContentDigest;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
-use crate::model::key::ObjectKey;
-use crate::model::key::ObjectKind;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
@@ -116,6 +114,7 @@ impl Recorded {
         match (facts, &target.trust, given_up) {
             (Some(facts), Trust::Ledger, _) | (Some(facts), Trust::Sidecars, Some(_)) => {
                 return Ok(Found::sure(Known::Copy(KnownCopy {
+                    key: facts.key.clone(),
                     archive_bytes: facts.archive_bytes,
                     sha256: facts.sha256.clone(),
                     panel_checksum: facts.panel_checksum.clone(),
@@ -151,7 +150,9 @@ impl Recorded {
 }
 
 fn by_sidecar(found: FoundCopy) -> Found {
-    let FoundCopy { stored, sidecar } = found;
+    let FoundCopy {
+        stored, sidecar, ..
+    } = found;
     let panel_checksum = sidecar
         .archive
         .panel_checksum
@@ -159,6 +160,7 @@ fn by_sidecar(found: FoundCopy) -> Found {
         .and_then(|text| text.parse::<ContentDigest>().ok());
     Found {
         known: Known::Copy(KnownCopy {
+            key: stored.key().clone(),
             archive_bytes: stored.archive_bytes(),
             sha256: stored.archive_sha256().clone(),
             panel_checksum,
@@ -179,7 +181,7 @@ async fn record_missing(
     let Some(reference) = target.reference else {
         return Ok(());
     };
-    let key = ObjectKey::for_backup(server, backup, ObjectKind::Archive);
+    let key = target.destination.archive_key(server, backup);
     let failure = Failure {
         scope: Scope::Destination,
         id: target.destination.name().to_string(),
@@ -219,7 +221,7 @@ pub async fn record(
         let mut unclear = Vec::new();
         for (task, stored) in tasks.iter().zip(column) {
             let backup = task.plan.backup.record.id;
-            let key = ObjectKey::for_backup(server.id, backup, ObjectKind::Archive);
+            let key = target.destination.archive_key(server.id, backup);
             match (task.plan.copies.get(index), stored) {
                 (Some(CopyPlan::Held(_)), Some(stored)) => adopted.push(stored),
                 (Some(CopyPlan::Make), _) => wanted.push(backup),

@@ -95,19 +95,41 @@ fn each_once(
     Ok(())
 }
 
-fn subject_of(failure: &Failure) -> String {
+pub(super) fn subject_of(failure: &Failure) -> String {
     format!("{} {}", failure.scope, style::name(&failure.id))
 }
 
-fn write_failure(
+/// Writes a failure that did no harm in the end.
+pub(super) fn warning(
+    subject: &str,
+    failure: &Failure,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let word = style.paint("warning:", Tone::Careful);
+    write_as(&word, subject, failure, style, out)
+}
+
+/// Writes a failure of `subject`.
+pub(super) fn write_failure(
+    subject: &str,
+    failure: &Failure,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let word = style.paint("error:", Tone::Bad);
+    write_as(&word, subject, failure, style, out)
+}
+
+fn write_as(
+    word: &str,
     subject: &str,
     failure: &Failure,
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let message = one_line(&failure.message, MESSAGE_CHARACTERS);
-    let error = style.paint("error:", Tone::Bad);
-    writeln!(out, "{error} {subject}: {message}")?;
+    writeln!(out, "{word} {subject}: {message}")?;
     if !failure.hint.is_empty() {
         let hint = style.paint("hint:", Tone::Careful);
         writeln!(

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 
 use crate::model::holding::DestinationHolding;
 use crate::model::holding::PanelPresence;
+use crate::model::recipient;
 use crate::model::text::one_line;
+use crate::report::Account;
 use crate::report::Freshness;
 use crate::report::ListReport;
 use crate::report::ServerStatus;
@@ -275,9 +277,13 @@ const SHORT_ID_CHARACTERS: usize = 8;
 /// What the writer refuses.
 pub fn list(report: &ListReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if report.copies.is_empty() {
-        return writeln!(out, "No copy is recorded.");
+        return match report.account {
+            Account::Ledger => writeln!(out, "No copy is recorded."),
+            Account::Sidecars => writeln!(out, "No copy was found."),
+        };
     }
-    let mut table = style.table(&[
+    let any_encrypted = report.copies.iter().any(|copy| copy.encryption.is_some());
+    let mut header = vec![
         "SERVER",
         "BACKUP",
         "COMPLETED (UTC)",
@@ -286,7 +292,11 @@ pub fn list(report: &ListReport, style: Style, out: &mut dyn Write) -> io::Resul
         "VERDICT",
         "ON PANEL",
         "BACKUP ID",
-    ]);
+    ];
+    if any_encrypted {
+        header.push("ENCRYPTED TO");
+    }
+    let mut table = style.table(&header);
     style::right(&mut table, 3);
     let whole_ids = style
         .width
@@ -297,11 +307,12 @@ pub fn list(report: &ListReport, style: Style, out: &mut dyn Write) -> io::Resul
         if !whole_ids {
             id.truncate(SHORT_ID_CHARACTERS);
         }
-        let on_panel = match copy.on_panel {
-            PanelPresence::Listed => style::cell("yes", Tone::Plain),
-            PanelPresence::Vanished => style::cell("gone", Tone::Careful),
+        let on_panel = match (report.account, copy.on_panel) {
+            (Account::Sidecars, _) => style::cell("?", Tone::Quiet),
+            (Account::Ledger, PanelPresence::Listed) => style::cell("yes", Tone::Plain),
+            (Account::Ledger, PanelPresence::Vanished) => style::cell("gone", Tone::Careful),
         };
-        table.add_row(vec![
+        let mut row = vec![
             style::cell(style::name(&copy.server_name), Tone::Plain),
             style::cell(style::name(&copy.backup_name), Tone::Plain),
             style::cell(words::minute(copy.completed_at), Tone::Plain),
@@ -310,7 +321,16 @@ pub fn list(report: &ListReport, style: Style, out: &mut dyn Write) -> io::Resul
             style::cell(copy.verdict.as_str(), Tone::Plain),
             on_panel,
             style::cell(id, Tone::Quiet),
-        ]);
+        ];
+        if any_encrypted {
+            row.push(match &copy.encryption {
+                Some(encryption) => {
+                    style::cell(recipient::short_list(&encryption.recipients), Tone::Plain)
+                }
+                None => style::cell("-", Tone::Quiet),
+            });
+        }
+        table.add_row(row);
     }
     summary::write_table(&table, out)?;
     let backups: BTreeSet<_> = report

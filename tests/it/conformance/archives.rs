@@ -204,7 +204,7 @@ pub(super) fn sidecar_of(stored: &StoredObject) -> Sidecar {
         stored: SidecarStored {
             bytes: stored.stored_bytes(),
             sha256: stored.stored_sha256().to_hex(),
-            encryption: None,
+            encryption: stored.encryption().cloned(),
         },
         written_by: "nestegg".to_owned(),
         written_at: at,

@@ -98,6 +98,7 @@ impl Store {
 pub(super) fn spec(root: &Root) -> DestinationSpec {
     let options = root.options.iter();
     DestinationSpec {
+        encrypt_to: Vec::new(),
         name: "offsite".parse().unwrap(),
         url: root.url.clone(),
         options: options

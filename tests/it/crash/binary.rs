@@ -146,7 +146,7 @@ impl Offsite {
         let ledger = Ledger::open(&ledger).unwrap();
         for copy in ledger.copies(&CopyFilter::default()).unwrap() {
             let archive = &self.archives[&copy.backup].1;
-            assert_eq!(copy.sha256, archive.sha256(), "{when}");
+            assert_eq!(copy.sha256.to_hex(), archive.sha256(), "{when}");
             for name in [&copy.key, &copy.key.sidecar()].map(ToString::to_string) {
                 assert!(visible.contains_key(&name), "{when}: {name} is not held");
             }

@@ -325,7 +325,7 @@ impl Scene {
                 copy.key
             );
             assert_eq!(
-                (copy.archive_bytes, copy.sha256.as_str()),
+                (copy.archive_bytes, &*copy.sha256.to_hex()),
                 (archive.len(), archive.sha256()),
                 "{when}"
             );

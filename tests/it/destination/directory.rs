@@ -21,6 +21,7 @@ const PATIENT: DestinationTuning = DestinationTuning {
 
 fn spec(url: &str, root: RootRule) -> DestinationSpec {
     DestinationSpec {
+        encrypt_to: Vec::new(),
         name: "disk".parse().unwrap(),
         url: url.to_owned(),
         options: BTreeMap::new(),

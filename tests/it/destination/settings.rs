@@ -31,6 +31,7 @@ fn spec(url: &str, options: &[(&str, &str)], environment: &[(&str, &str)]) -> De
             .collect()
     };
     DestinationSpec {
+        encrypt_to: Vec::new(),
         name: "remote".parse().unwrap(),
         url: url.to_owned(),
         options: secrets(options),

@@ -114,6 +114,7 @@ async fn a_destination_that_nobody_answers_for_is_told_and_the_other_is_whole() 
     let sound = FaultyStore::new();
     let option = |name: &str, value: &str| (name.to_owned(), Secret::new(value));
     let spec = DestinationSpec {
+        encrypt_to: Vec::new(),
         name: "away".parse().unwrap(),
         url: "s3://bucket/prefix".to_owned(),
         options: [
@@ -519,6 +520,7 @@ async fn a_destination_that_cannot_be_asked_what_it_holds_is_not_written_to() {
     std::fs::create_dir(world.path("elsewhere")).unwrap();
     std::os::unix::fs::symlink(world.path("elsewhere"), offsite.join(server.to_string())).unwrap();
     let spec = DestinationSpec {
+        encrypt_to: Vec::new(),
         name: "disk".parse().unwrap(),
         url: offsite.to_str().unwrap().to_owned(),
         options: [].into(),

@@ -9,6 +9,7 @@ use nestegg::model::outcome::Ended;
 use nestegg::model::outcome::FailureKind;
 use nestegg::model::outcome::Mode;
 use nestegg::model::outcome::Scope;
+use nestegg::report::Account;
 use nestegg::report::ListReport;
 use nestegg::report::MirrorReport;
 use nestegg::report::StatusReport;
@@ -361,6 +362,17 @@ fn list_shows_every_copy_and_the_sum() {
 }
 
 #[test]
+fn encrypted_copies_are_shown_with_whom_they_are_encrypted_to() {
+    assert_snapshot!(list(&samples::held_encrypted(), FILE), @r"
+    SERVER    BACKUP   COMPLETED (UTC)        SIZE  DESTINATION  VERDICT     ON PANEL  BACKUP ID                             ENCRYPTED TO
+    survival  nightly  2026-11-21 03:02  700.0 MiB  b2           panel-sha1  yes       6fdff738-bf44-4933-824f-000000000002  -
+    survival  nightly  2026-11-21 03:02  700.2 MiB  nas          panel-sha1  yes       6fdff738-bf44-4933-824f-000000000002  age1t7rxye…vpy7pa, ssh-ed25519 …Z6isGN
+
+    2 copies of 1 backup, 1.4 GiB stored.
+    ");
+}
+
+#[test]
 fn nothing_held_is_said_plainly() {
     let nobody = StatusReport {
         at: samples::at("2026-11-22T06:02:41Z"),
@@ -370,6 +382,8 @@ fn nothing_held_is_said_plainly() {
     let nothing = ListReport {
         panel: None,
         copies: Vec::new(),
+        account: Account::Ledger,
+        failures: Vec::new(),
     };
     assert_eq!(
         status(&nobody, TERMINAL),

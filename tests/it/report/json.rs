@@ -231,6 +231,24 @@ fn a_status_document_tells_age_promise_and_what_is_missing() {
 }
 
 #[test]
+fn an_encrypted_copy_says_to_whom_in_full() {
+    let text = list_text(&samples::held_encrypted());
+    assert_eq!(complaints(json::LIST_SCHEMA, &text), Vec::<String>::new());
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["copies"][0]["encryption"], Value::Null);
+    let sealed = &document["copies"][1];
+    assert_eq!(sealed["sha256"], "ab".repeat(32));
+    assert_eq!(sealed["stored_sha256"], "ef".repeat(32));
+    assert_eq!(
+        sealed["encryption"],
+        json!({"scheme": "age", "recipients": [
+            "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa",
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN",
+        ]})
+    );
+}
+
+#[test]
 fn a_list_document_has_an_entry_a_copy() {
     let text = list_text(&samples::held());
     assert_eq!(complaints(json::LIST_SCHEMA, &text), Vec::<String>::new());
@@ -250,7 +268,7 @@ fn a_list_document_has_an_entry_a_copy() {
             "key": "a1fa0000-1111-4111-8111-000000000001/6fdff738-bf44-4933-824f-000000000001.tar.gz",
             "bytes": 700 * samples::MIB,
             "sha256": "ab".repeat(32),
-            "stored_bytes": 700 * samples::MIB,
+            "stored_sha256": "ab".repeat(32), "encryption": null, "stored_bytes": 700 * samples::MIB,
             "verdict": "structure",
             "mirrored_at": "2026-11-22T03:03:12Z",
             "verified_at": "2026-11-22T04:00:00Z",

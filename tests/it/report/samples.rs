@@ -3,6 +3,8 @@
 use jiff::SignedDuration;
 use jiff::Timestamp;
 
+use nestegg::model::checksum::Algorithm;
+use nestegg::model::checksum::ContentDigest;
 use nestegg::model::checksum::Verdict;
 use nestegg::model::holding::DestinationHolding;
 use nestegg::model::holding::HeldCopy;
@@ -23,6 +25,8 @@ use nestegg::model::outcome::FailureKind;
 use nestegg::model::outcome::Mode;
 use nestegg::model::outcome::Scope;
 use nestegg::model::outcome::Skipped;
+use nestegg::model::sidecar::Encryption;
+use nestegg::report::Account;
 use nestegg::report::Freshness;
 use nestegg::report::LastRun;
 use nestegg::report::ListReport;
@@ -271,20 +275,28 @@ pub(super) fn standing() -> StatusReport {
 }
 
 pub(super) fn held_copy(number: u64, destination: &str) -> HeldCopy {
+    let sha256 = ContentDigest::from_hex(Algorithm::Sha256, &"ab".repeat(32)).unwrap();
     HeldCopy {
         panel: "main".parse().unwrap(),
         server: server_id(1),
+        identifier: "a1fa0000".to_owned(),
         server_name: "survival".to_owned(),
         backup: backup_id(number),
         backup_name: "nightly".to_owned(),
+        created_at: at("2026-11-21T03:00:00Z"),
         completed_at: at("2026-11-21T03:02:41Z"),
         panel_checksum: Some(format!("sha1:{}", "cd".repeat(20))),
         on_panel: PanelPresence::Listed,
         destination: destination.parse().unwrap(),
+        location: format!("file:///{destination}"),
         key: ObjectKey::for_backup(server_id(1), backup_id(number), ObjectKind::Archive),
         archive_bytes: 700 * MIB,
-        sha256: "ab".repeat(32),
+        sha256: sha256.clone(),
         stored_bytes: 700 * MIB,
+        stored_sha256: sha256,
+        encryption: None,
+        structure: None,
+        etag: None,
         verdict: Verdict::PanelSha1,
         mirrored_at: at("2026-11-22T03:03:12Z"),
         verified_at: None,
@@ -301,5 +313,29 @@ pub(super) fn held() -> ListReport {
     ListReport {
         panel: None,
         copies: vec![held_copy(2, "b2"), held_copy(2, "nas"), gone],
+        account: Account::Ledger,
+        failures: Vec::new(),
+    }
+}
+
+/// One copy as it is, one that is encrypted to two keys.
+pub(super) fn held_encrypted() -> ListReport {
+    let mut sealed = held_copy(2, "nas");
+    sealed.key = ObjectKey::for_backup(server_id(1), backup_id(2), ObjectKind::EncryptedArchive);
+    sealed.stored_bytes += 180_000;
+    sealed.stored_sha256 = ContentDigest::from_hex(Algorithm::Sha256, &"ef".repeat(32)).unwrap();
+    sealed.encryption = Some(Encryption {
+        scheme: "age".to_owned(),
+        recipients: vec![
+            "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa".to_owned(),
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN"
+                .to_owned(),
+        ],
+    });
+    ListReport {
+        panel: None,
+        copies: vec![held_copy(2, "b2"), sealed],
+        account: Account::Ledger,
+        failures: Vec::new(),
     }
 }

@@ -39,6 +39,12 @@ const PYTHON_PACKAGES: [&str; 19] = [
 
 const NODE_PACKAGE: &str = "azurite@3.35.0";
 
+/// age by its own author in another language: shares no code with ours.
+const AGE_NODE_PACKAGE: &str = "age-encryption@0.3.1";
+
+/// Opens with SSH keys too.
+const AGE_PYTHON_PACKAGE: &str = "pyrage==1.4.0";
+
 /// How often an install is tried, since it needs the network.
 const TRIES: u32 = 3;
 
@@ -117,6 +123,65 @@ impl NodeTools {
     /// The script that Node runs.
     pub(crate) fn azurite_blob(&self) -> PathBuf {
         self.root.join("node_modules/azurite/dist/src/blob/main.js")
+    }
+}
+
+/// Other implementations of age, to open what is sealed without nestegg.
+#[derive(Debug)]
+pub(crate) struct AgeTools {
+    node: PathBuf,
+    python: PathBuf,
+}
+
+impl AgeTools {
+    /// Installs them unless they are there. A failure fails the test, with what to do about it.
+    pub(crate) fn get() -> &'static Self {
+        static TOOLS: Shared<AgeTools> = Shared::new();
+        TOOLS.get(|| {
+            let node = Recipe {
+                name: "age-node",
+                stamp: AGE_NODE_PACKAGE.to_owned(),
+                needs: "Node with npm",
+                command: |root| {
+                    let mut npm = Command::new("npm");
+                    npm.args(["install", "--no-save", "--no-audit", "--no-fund"])
+                        .args(["--ignore-scripts", "--loglevel=error", "--prefix"])
+                        .arg(root)
+                        .arg(AGE_NODE_PACKAGE);
+                    npm
+                },
+                announce,
+            };
+            let python = Recipe {
+                name: "age-python",
+                stamp: AGE_PYTHON_PACKAGE.to_owned(),
+                needs: "Python 3.11 with pip (`python3 -m pip`)",
+                command: |root| {
+                    let mut pip = Command::new("python3");
+                    pip.args(["-m", "pip", "install", "--quiet", "--no-input"])
+                        .args(["--disable-pip-version-check", "--no-warn-script-location"])
+                        .arg("--target")
+                        .arg(root)
+                        .arg(AGE_PYTHON_PACKAGE);
+                    pip
+                },
+                announce,
+            };
+            Ok(Self {
+                node: node.install_below(&below_target())?,
+                python: python.install_below(&below_target())?,
+            })
+        })
+    }
+
+    /// Where Node finds `age-encryption`.
+    pub(crate) fn node(&self) -> &Path {
+        &self.node
+    }
+
+    /// Where Python finds `pyrage`.
+    pub(crate) fn python(&self) -> &Path {
+        &self.python
     }
 }
 

@@ -1,0 +1,154 @@
+//! `nestegg restore`: from flags to a report, and how it is told.
+
+use std::io;
+use std::io::Write;
+use std::sync::Arc;
+
+use crate::cli::fail;
+use crate::cli::progress::SharedWriter;
+use crate::cli::progress::Tty;
+use crate::cli::session::Session;
+use crate::cli::session::second_signal;
+use crate::cli::settings;
+use crate::config::Environment;
+use crate::config::Settings;
+use crate::config::flags::Flags;
+use crate::config::output::ResultFormat;
+use crate::config::settings::restore::Existing;
+use crate::config::settings::restore::OutputJob;
+use crate::config::settings::restore::OutputTo;
+use crate::config::settings::restore::RestoreJob;
+use crate::config::settings::restore::RestoreSettings;
+use crate::env::Clock;
+use crate::env::Env;
+use crate::env::StopSignal;
+use crate::exit::Exit;
+use crate::ops;
+use crate::ops::Tuning;
+use crate::ops::restore::Restore;
+use crate::report::human;
+use crate::report::json;
+use crate::report::restore::RestoreReport;
+use crate::report::restore::SheetReport;
+use crate::report::restore::TargetKind;
+use crate::transfer::observer::Observer;
+
+/// What came of it.
+enum Answer {
+    Restored(RestoreReport),
+    Sheet(SheetReport),
+}
+
+/// Carries out one `restore`.
+pub(super) async fn run(flags: &Flags, environment: &Environment, session: &Session) -> Exit {
+    let settings = match settings(flags, environment, session) {
+        Ok(settings) => settings,
+        Err(exit) => return exit,
+    };
+    let Some(wanted) = &settings.restore else {
+        session.say("error: nothing says what to restore");
+        return Exit::Usage;
+    };
+    if let Err(exit) = refuse_to_mix(wanted, session) {
+        return exit;
+    }
+    let env = Env::new(Clock::System);
+    let ended = tokio::select! {
+        biased;
+        ended = answer(&settings, wanted, env.clone(), session) => ended,
+        signal = second_signal(&env, session) => {
+            session.progress.clear();
+            return match signal {
+                StopSignal::Interrupt => Exit::Interrupted,
+                StopSignal::Terminate => Exit::Terminated,
+            };
+        }
+    };
+    session.progress.clear();
+    match ended {
+        Ok(Answer::Restored(report)) => tell(&report, session),
+        Ok(Answer::Sheet(report)) => tell_sheet(&report, session),
+        Err(error) => fail(&error, session),
+    }
+}
+
+/// Refuses to write an archive where something else is due: a document, or a person's eyes.
+fn refuse_to_mix(wanted: &RestoreSettings, session: &Session) -> Result<(), Exit> {
+    let RestoreJob::Output(OutputJob {
+        to: OutputTo::Stdout,
+        existing,
+        ..
+    }) = &wanted.job
+    else {
+        return Ok(());
+    };
+    let why = match (session.output.results, session.stdout_tty(), existing) {
+        (ResultFormat::Json, _, _) => {
+            "--json and `--output -` can't both have standard output\n  fix: restore to a file, or leave out --json"
+        }
+        (ResultFormat::Human, Tty::Yes, Existing::Keep) => {
+            "an archive on a terminal is of no use to anybody\n  fix: name a file, pipe it into a command, or insist with --force"
+        }
+        (ResultFormat::Human, Tty::Yes | Tty::No, _) => return Ok(()),
+    };
+    session.say(&format!("error: {why}"));
+    Err(Exit::Usage)
+}
+
+async fn answer(
+    settings: &Settings,
+    wanted: &RestoreSettings,
+    env: Env,
+    session: &Session,
+) -> Result<Answer, ops::Error> {
+    let observer: Arc<dyn Observer> = Arc::new(session.progress.clone());
+    let restore = Restore::new(settings, wanted, env, observer, Tuning::production())?;
+    if let RestoreJob::Sheet(job) = &wanted.job {
+        let sheet = ops::restore::sheet::sheet(&restore, job).await?;
+        return Ok(Answer::Sheet(sheet));
+    }
+    let stdout = Box::new(Archive(session.stdout()));
+    let report = ops::restore::run(&restore, stdout).await?;
+    Ok(Answer::Restored(report))
+}
+
+/// Standard output, as bytes.
+struct Archive(SharedWriter);
+
+impl Write for Archive {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.with(|out| out.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.with(|out| out.flush())
+    }
+}
+
+fn tell(report: &RestoreReport, session: &Session) -> Exit {
+    let exit = Exit::of_restore(report);
+    session.complain(|err| human::restore_errors(report, session.display.stderr, err));
+    match (report.target.kind, session.output.results) {
+        // The archive has standard output to itself.
+        (TargetKind::Stdout, _) => {
+            session.complain(|err| {
+                human::restore(report, session.verbosity, session.display.stderr, err)
+            });
+            exit
+        }
+        (_, ResultFormat::Json) => {
+            session.result(exit, |out| json::restore(report, exit.code(), out))
+        }
+        (_, ResultFormat::Human) => session.result(exit, |out| {
+            human::restore(report, session.verbosity, session.display.stdout, out)
+        }),
+    }
+}
+
+fn tell_sheet(report: &SheetReport, session: &Session) -> Exit {
+    session.complain(|err| human::errors(&report.errors, session.display.stderr, err));
+    session.result(Exit::Done, |out| match session.output.results {
+        ResultFormat::Json => json::sheet(report, out),
+        ResultFormat::Human => human::sheet(report, out),
+    })
+}

@@ -1,0 +1,347 @@
+//! One backup that is meant, with its copies in the order in which they are tried.
+
+use crate::config::settings::restore::CopiesFrom;
+use crate::destination::Destination;
+use crate::model::choice::BackupChoice;
+use crate::model::content::StreamId;
+use crate::model::holding::HeldCopy;
+use crate::model::outcome::Failure;
+use crate::model::outcome::FailureKind;
+use crate::model::outcome::Scope;
+use crate::model::selector::ServerSelector;
+use crate::ops::Error;
+use crate::ops::restore::Restore;
+use crate::ops::restore::inventory::Inventory;
+use crate::ops::restore::inventory::Sought;
+use crate::ops::restore::source;
+use crate::ops::restore::source::Candidate;
+use crate::ops::restore::source::NotRestored;
+use crate::ops::restore::source::Restored;
+use crate::plan;
+use crate::plan::restore::Keys;
+use crate::plan::restore::NoChoice;
+use crate::plan::restore::Ranked;
+use crate::report::restore::CopyConsidered;
+use crate::report::restore::CopyFate;
+use crate::report::restore::RestoreState;
+use crate::report::restore::RestoredBackup;
+use crate::report::restore::Sealing;
+use crate::transfer::compute::Inspect;
+use crate::transfer::pump::Sink;
+use crate::transfer::readback::Whose;
+
+/// What was found, and what went wrong beside it.
+#[derive(Debug)]
+pub struct Found<T> {
+    /// What was found.
+    pub found: T,
+    /// What went wrong beside it: places that could not be looked at, copies that are broken.
+    pub errors: Vec<Failure>,
+}
+
+/// One backup, and the copies that it may be restored from.
+#[derive(Debug)]
+pub struct Chosen {
+    /// The backup, as its best copy describes it.
+    pub subject: HeldCopy,
+    /// The copies that can be tried, best first.
+    pub candidates: Vec<Candidate>,
+    /// Why each of them stands where it does.
+    whys: Vec<String>,
+    /// Copies that can't be tried, and why not.
+    out_of_reach: Vec<CopyConsidered>,
+}
+
+impl Restore<'_> {
+    /// The backup that a choice means. What the ledger does not know may still be at a destination.
+    ///
+    /// # Errors
+    /// [`Error::Choice`], [`Error::NothingUsable`]; those of [`Restore::inventory`].
+    pub async fn choose(&self, choice: &BackupChoice) -> Result<Found<Chosen>, Error> {
+        let zone = self.shared.env.zone();
+        let sought = Sought::of(choice);
+        let pick = |inventory: &Inventory| -> Result<Vec<HeldCopy>, NoChoice> {
+            let copies = plan::restore::choose(&inventory.copies, choice, &zone)?;
+            if plan::restore::disagree(&copies) {
+                tracing::warn!(
+                    "the copies of this backup are said to hold different archives: compare them with `nestegg verify`"
+                );
+            }
+            Ok(copies.into_iter().cloned().collect())
+        };
+        let (copies, inventory) = self.pick(sought, pick).await?;
+        let subject = copies.first().map(|copy| (copy.server, copy.backup));
+        let errors = inventory.failures.iter().cloned();
+        let broken = inventory
+            .broken
+            .iter()
+            .filter(|(server, _, _)| subject.is_some_and(|(of, _)| of == *server));
+        let errors = errors
+            .chain(broken.map(|(_, _, failure)| failure.clone()))
+            .collect();
+        let found = self.ranked(&inventory, copies);
+        let found = found.ok_or(Error::Choice(NoChoice::NothingHeld))?;
+        Ok(Found { found, errors })
+    }
+
+    /// Every backup held of the servers named, or of all; by server, newest first.
+    ///
+    /// # Errors
+    /// As [`Self::choose`].
+    pub async fn choose_all(
+        &self,
+        servers: &[ServerSelector],
+    ) -> Result<Found<Vec<Chosen>>, Error> {
+        let pick = |inventory: &Inventory| -> Result<Vec<Vec<HeldCopy>>, NoChoice> {
+            let backups = plan::restore::choose_all(&inventory.copies, servers)?.into_iter();
+            Ok(backups
+                .map(|copies| copies.into_iter().cloned().collect())
+                .collect())
+        };
+        let (backups, inventory) = self.pick(Sought::Servers(servers), pick).await?;
+        let broken = inventory.broken.iter();
+        let errors = inventory.failures.iter().cloned();
+        let errors = errors
+            .chain(broken.map(|(_, _, failure)| failure.clone()))
+            .collect();
+        let backups = backups.into_iter();
+        let found = backups.filter_map(|copies| self.ranked(&inventory, copies));
+        Ok(Found {
+            found: found.collect(),
+            errors,
+        })
+    }
+
+    /// Picks from the inventory, and once more from the sidecars when the ledger has nothing.
+    pub(super) async fn pick<T>(
+        &self,
+        sought: Sought<'_>,
+        pick: impl Fn(&Inventory) -> Result<T, NoChoice>,
+    ) -> Result<(T, Inventory), Error> {
+        let inventory = self.inventory(sought).await?;
+        let no_choice = match pick(&inventory) {
+            Ok(picked) => return Ok((picked, inventory)),
+            Err(no_choice) => no_choice,
+        };
+        let is_by_ledger = inventory.broken.is_empty()
+            && self.wanted.copies == CopiesFrom::Ledger
+            && !inventory
+                .failures
+                .iter()
+                .any(|failure| failure.scope == Scope::Ledger);
+        let is_unknown = match &no_choice {
+            NoChoice::NothingHeld
+            | NoChoice::NoSuchBackup { .. }
+            | NoChoice::NoSuchServer { .. } => true,
+            NoChoice::ServersUuid { .. }
+            | NoChoice::SeveralOfThatUuid { .. }
+            | NoChoice::SeveralServers { .. }
+            | NoChoice::NothingSoOld { .. } => false,
+        };
+        let (no_choice, inventory) = if is_by_ledger && is_unknown && !inventory.places.is_empty() {
+            tracing::info!("the ledger does not know it; asking the destinations' sidecars");
+            let inventory = self.inventory_of_sidecars(sought).await?;
+            match pick(&inventory) {
+                Ok(picked) => return Ok((picked, inventory)),
+                Err(no_choice) => (no_choice, inventory),
+            }
+        } else {
+            (no_choice, inventory)
+        };
+        let broken = inventory.broken.into_iter().map(|(_, _, failure)| failure);
+        let failures: Vec<Failure> = inventory
+            .failures
+            .into_iter()
+            .filter(|failure| failure.scope != Scope::Ledger)
+            .chain(broken)
+            .collect();
+        if failures.is_empty() {
+            Err(Error::Choice(no_choice))
+        } else {
+            Err(Error::NothingUsable {
+                source: no_choice,
+                failures,
+            })
+        }
+    }
+
+    /// Puts the copies of one backup in order, and apart from those that can't be read at all.
+    fn ranked(&self, inventory: &Inventory, copies: Vec<HeldCopy>) -> Option<Chosen> {
+        let keys = if self.identities.is_empty() {
+            Keys::Missing
+        } else {
+            Keys::Given
+        };
+        let mut ranked = plan::restore::rank(copies, keys);
+        let subject = ranked.first()?.copy.clone();
+        let mut chosen = Chosen {
+            subject,
+            candidates: Vec::new(),
+            whys: Vec::new(),
+            out_of_reach: Vec::new(),
+        };
+        for Ranked { copy, why } in ranked.drain(..) {
+            tracing::info!("copy at {}: {why}", copy.destination);
+            if let Some(place) = inventory.place_of(&copy) {
+                chosen.candidates.push(Candidate {
+                    copy,
+                    destination: Destination::clone(place),
+                });
+                chosen.whys.push(why);
+            } else {
+                let failure = unreachable(&copy, &inventory.failures);
+                let fate = CopyFate::PassedOver(failure);
+                chosen.out_of_reach.push(considered(&copy, why, fate));
+            }
+        }
+        Some(chosen)
+    }
+
+    /// Reads the archive of the first copy that can be read and is what it should be, into the sink
+    /// that `make` builds for it.
+    ///
+    /// # Errors
+    /// [`NotRestored`].
+    pub async fn read<'c, S: Sink>(
+        &self,
+        chosen: &'c Chosen,
+        part_bytes: u64,
+        inspect: Inspect,
+        make: impl AsyncFn(&HeldCopy, StreamId) -> Result<S, Failure> + Send + Sync,
+    ) -> Result<Restored<'c, S>, NotRestored> {
+        source::first_that_proves(
+            &chosen.candidates,
+            &self.identities,
+            part_bytes,
+            inspect,
+            make,
+            &self.shared,
+        )
+        .await
+    }
+}
+
+/// Why a copy can't be read: its destination's own failure, when it has one.
+fn unreachable(copy: &HeldCopy, failures: &[Failure]) -> Failure {
+    let of_it = |failure: &&Failure| {
+        failure.scope == Scope::Destination && failure.id == copy.destination.as_str()
+    };
+    match failures.iter().find(of_it) {
+        Some(known) => known.clone(),
+        None => Failure {
+            scope: Scope::Destination,
+            id: copy.destination.to_string(),
+            kind: FailureKind::Local,
+            message: format!(
+                "a copy is at {}, which is not among the destinations of the configuration",
+                copy.location
+            ),
+            hint: "add it to the configuration, or name it with --from".to_owned(),
+        },
+    }
+}
+
+fn considered(copy: &HeldCopy, why: String, fate: CopyFate) -> CopyConsidered {
+    CopyConsidered {
+        destination: copy.destination.clone(),
+        location: copy.location.clone(),
+        key: copy.key.clone(),
+        sealing: match copy.encryption {
+            Some(_) => Sealing::Encrypted,
+            None => Sealing::Plain,
+        },
+        why,
+        fate,
+    }
+}
+
+impl Chosen {
+    /// The backup is at the target, from the copy that comes after those that were passed over;
+    /// `notes` say where, a line each.
+    pub fn restored(&self, passed_over: &[Failure], notes: Vec<String>) -> RestoredBackup {
+        RestoredBackup {
+            sha256: Some(self.sha256_after(passed_over)),
+            state: RestoreState::Restored,
+            copies: self.copies(passed_over, Last::Used),
+            notes,
+            ..self.untried()
+        }
+    }
+
+    /// A copy was proved, after those that were passed over, and the target would not have it.
+    pub fn not_kept(&self, passed_over: &[Failure], failure: Failure) -> RestoredBackup {
+        RestoredBackup {
+            sha256: Some(self.sha256_after(passed_over)),
+            state: RestoreState::Failed,
+            copies: self.copies(passed_over, Last::Used),
+            failure: Some(failure),
+            ..self.untried()
+        }
+    }
+
+    /// No copy could be restored from, or the restore was told to stop.
+    pub fn missed(&self, missed: &NotRestored) -> RestoredBackup {
+        let NotRestored { failures, whose } = missed;
+        let (of_copies, failure) = match (whose, failures.split_last()) {
+            (Whose::Copy, _) | (_, None) => (failures.as_slice(), None),
+            (Whose::Sink | Whose::Nobody, Some((last, before))) => (before, Some(last.clone())),
+        };
+        RestoredBackup {
+            state: match whose {
+                Whose::Copy | Whose::Sink => RestoreState::Failed,
+                Whose::Nobody => RestoreState::NotReached,
+            },
+            copies: self.copies(of_copies, Last::NotNeeded),
+            failure,
+            ..self.untried()
+        }
+    }
+
+    /// The backup before anything was tried.
+    pub fn untried(&self) -> RestoredBackup {
+        RestoredBackup {
+            panel: self.subject.panel.clone(),
+            server: self.subject.server,
+            server_name: self.subject.server_name.clone(),
+            backup: self.subject.backup,
+            name: self.subject.backup_name.clone(),
+            completed_at: self.subject.completed_at,
+            bytes: self.subject.archive_bytes,
+            sha256: None,
+            state: RestoreState::NotReached,
+            copies: self.copies(&[], Last::NotNeeded),
+            failure: None,
+            notes: Vec::new(),
+        }
+    }
+
+    fn sha256_after(&self, passed_over: &[Failure]) -> String {
+        let used = self.candidates.get(passed_over.len());
+        let used = used.map_or(&self.subject, |candidate| &candidate.copy);
+        used.sha256.to_hex()
+    }
+
+    fn copies(&self, passed_over: &[Failure], then: Last) -> Vec<CopyConsidered> {
+        let mut fates = passed_over.iter().cloned().map(CopyFate::PassedOver);
+        let mut last = (then == Last::Used).then_some(CopyFate::Used);
+        let candidates = self.candidates.iter().zip(&self.whys);
+        candidates
+            .map(|(candidate, why)| {
+                let fate = fates.next().or_else(|| last.take());
+                considered(
+                    &candidate.copy,
+                    why.clone(),
+                    fate.unwrap_or(CopyFate::NotNeeded),
+                )
+            })
+            .chain(self.out_of_reach.iter().cloned())
+            .collect()
+    }
+}
+
+/// What became of the copy after those that were passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Used,
+    NotNeeded,
+}

@@ -1,0 +1,4 @@
+//! Where restored archives go: sinks that show nothing, or not all of it, before the proof.
+
+pub mod file;
+pub mod stream;
