@@ -5,6 +5,7 @@ pub mod help;
 pub mod progress;
 mod restore;
 pub mod session;
+mod verify;
 
 use std::ffi::OsString;
 use std::io;
@@ -49,6 +50,7 @@ where
     let flags = cli.flags();
     match cli.command {
         Command::Mirror(_) => mirror(&flags, &environment, &session).await,
+        Command::Verify(_) => verify::verify(&flags, &environment, &session).await,
         Command::Status(_) => status(&flags, &environment, &session),
         Command::List(_) => list(&flags, &environment, &session).await,
         Command::Restore(_) => restore::run(&flags, &environment, &session).await,

@@ -4,6 +4,7 @@
 //! parts, becomes a [`VerifiedUpload`] when the bytes are proved, and a [`StoredObject`] when it is
 //! visible. Nothing of the `object_store` crate is seen from outside, except in [`Destination::over`].
 
+mod check;
 mod copies;
 mod error;
 mod local;
@@ -33,6 +34,8 @@ use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use tokio::task::JoinHandle;
 
+pub use crate::destination::check::ObjectStat;
+pub use crate::destination::check::SidecarRead;
 pub use crate::destination::copies::Examined;
 pub use crate::destination::copies::FoundCopy;
 pub use crate::destination::copies::ListedObject;
@@ -270,6 +273,33 @@ impl Destination {
         journal: Arc<dyn UploadJournal>,
     ) -> Result<Upload, Error> {
         let key = self.archive_key(key.server(), key.backup());
+        self.begin_under(key, stream, part_bytes, journal).await
+    }
+
+    /// As [`Self::begin`], for the stored bytes of another copy, which are kept as they are, under `key`.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub async fn begin_as_it_is(
+        &self,
+        key: ObjectKey,
+        stream: StreamId,
+        part_bytes: u64,
+        journal: Arc<dyn UploadJournal>,
+    ) -> Result<Upload, Error> {
+        let sealing_nothing = self.clone().encrypting_to(&[]);
+        sealing_nothing
+            .begin_under(key, stream, part_bytes, journal)
+            .await
+    }
+
+    async fn begin_under(
+        &self,
+        key: ObjectKey,
+        stream: StreamId,
+        part_bytes: u64,
+        journal: Arc<dyn UploadJournal>,
+    ) -> Result<Upload, Error> {
         let path = self.path_of(&key)?;
         let lease = self.prepare(&key).await?;
         let cursor = Cursor {

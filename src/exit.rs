@@ -11,6 +11,7 @@ use crate::report::ListReport;
 use crate::report::MirrorReport;
 use crate::report::ServerStatus;
 use crate::report::StatusReport;
+use crate::report::VerifyReport;
 use crate::report::outcome::Outcome;
 use crate::report::restore::RestoreReport;
 
@@ -110,6 +111,42 @@ impl Exit {
             Self::Usage
         } else {
             Self::Failed
+        }
+    }
+
+    /// How a run of `verify` ends. The first row that applies:
+    ///
+    /// | what happened | exit |
+    /// |---|---|
+    /// | told to stop | 130, 143 |
+    /// | a copy is bad and was not repaired, or another failure of integrity | 4 |
+    /// | failures, and no copy was found well: a destination or panel refused the credentials | 12 |
+    /// | … anything else | 1 |
+    /// | failures, and some copy was found well | 3 |
+    /// | a limit came before the end of the work | 10 |
+    /// | none of these; what was bad and was repaired does not count | 0 |
+    pub fn of_verify(report: &VerifyReport) -> Self {
+        let is_integrity = |failure: &Failure| failure.kind == FailureKind::Integrity;
+        let refused = |failure: &Failure| failure.kind == FailureKind::Credentials;
+        match (report.ended, report.outcome()) {
+            (Ended::BySigint, _) => Self::Interrupted,
+            (Ended::BySigterm, _) => Self::Terminated,
+            _ if report.verified.leaves_bad() || report.errors.iter().any(is_integrity) => {
+                Self::Integrity
+            }
+            (Ended::InFull | Ended::AtLimit, Outcome::Failed)
+                if report.errors.iter().any(refused) =>
+            {
+                Self::Credentials
+            }
+            (Ended::InFull | Ended::AtLimit, Outcome::Failed) => Self::Failed,
+            (Ended::InFull | Ended::AtLimit, Outcome::Partial) if !report.errors.is_empty() => {
+                Self::Partial
+            }
+            (Ended::InFull | Ended::AtLimit, Outcome::Partial | Outcome::Interrupted) => {
+                Self::Limit
+            }
+            (Ended::InFull | Ended::AtLimit, Outcome::Ok) => Self::Done,
         }
     }
 
@@ -300,6 +337,7 @@ mod tests {
                 .map(|(scope, kind)| failure(*scope, *kind))
                 .collect(),
             ended: Ended::InFull,
+            verified: None,
         }
     }
 

@@ -3,6 +3,7 @@
 //! Design section 7. Whoever opens a ledger for writing holds its [`WriterLock`]; whoever only reads it
 //! needs no lock and never waits. Times are kept to the millisecond.
 
+mod checks;
 mod copies;
 mod destinations;
 mod error;
@@ -28,6 +29,10 @@ use rusqlite::TransactionBehavior;
 
 use crate::ledger::error::Fault;
 
+pub use crate::ledger::checks::CopyRef;
+pub use crate::ledger::checks::CopyToCheck;
+pub use crate::ledger::checks::DestinationVerified;
+pub use crate::ledger::checks::RecordedCopy;
 pub use crate::ledger::copies::CopyOrigin;
 pub use crate::ledger::destinations::DestinationRef;
 pub use crate::ledger::error::Error;

@@ -8,6 +8,7 @@ pub mod mirror;
 pub mod restore;
 pub mod setup;
 pub mod status;
+pub mod verify;
 
 use std::time::Duration;
 

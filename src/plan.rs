@@ -2,3 +2,4 @@
 
 pub mod mirror;
 pub mod restore;
+pub mod verify;

@@ -4,6 +4,7 @@ pub mod human;
 pub mod json;
 pub mod outcome;
 pub mod restore;
+pub mod verify;
 pub mod words;
 
 use jiff::SignedDuration;
@@ -18,6 +19,9 @@ use crate::model::outcome::Ended;
 use crate::model::outcome::Failure;
 use crate::model::outcome::Mode;
 use crate::model::outcome::Skipped;
+use crate::report::verify::Verified;
+
+pub use crate::report::verify::VerifyReport;
 
 /// What one run of `mirror` did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +46,8 @@ pub struct MirrorReport {
     pub errors: Vec<Failure>,
     /// How it ended before its time, if it did.
     pub ended: Ended,
+    /// What was verified afterwards, if that was asked for.
+    pub verified: Option<Verified>,
 }
 
 impl MirrorReport {

@@ -324,7 +324,7 @@ async fn publish(
     let verified: VerifiedUpload = upload.verify(content).await.map_err(failed)?;
     let stored = verified.commit().await.map_err(failed)?;
     let sidecar = draft.describe(&stored, shared.env.now());
-    destination
+    let stored = destination
         .write_sidecar(&stored, &sidecar)
         .await
         .map_err(failed)?;

@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and its way into plain [`Flags`].
 
 pub mod restore;
+pub mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use clap::ValueEnum;
 use jiff::SignedDuration;
 
 use crate::cli::args::restore::RestoreArgs;
+use crate::cli::args::verify::VerifyArgs;
 use crate::cli::help;
 use crate::config::flags::FilterFlags;
 use crate::config::flags::Flags;
@@ -31,6 +33,7 @@ use crate::model::backup::DigestNeed;
 use crate::model::ids::BackupId;
 use crate::model::outcome::Mode;
 use crate::model::selector::ServerSelector;
+use crate::model::subset::Subset;
 
 /// Keeps verified offsite copies of the backups that a Pterodactyl or Pelican panel makes.
 #[derive(Debug, Parser)]
@@ -147,6 +150,9 @@ pub enum Command {
     /// Give a verified backup back: as a file, a folder, on a panel's backup disk, into a server
     #[command(after_help = help::RESTORE)]
     Restore(Box<RestoreArgs>),
+    /// Read copies back and compare them with what was recorded; repair bad ones
+    #[command(after_help = help::VERIFY)]
+    Verify(Box<VerifyArgs>),
     /// Write, show or check the configuration
     #[command(after_help = help::CONFIG, subcommand_required = true, arg_required_else_help = true)]
     Config {
@@ -274,6 +280,9 @@ pub struct HowArgs {
     /// Wait this long for another run to end, such as 10m [default: not at all]
     #[arg(long, value_name = "DURATION", value_parser = value::wait)]
     pub retry_lock: Option<Duration>,
+    /// Afterwards verify a part of what is held, as `verify --subset` does [default: none]
+    #[arg(long, value_name = "2%|1/50|20GiB", value_parser = value::subset, conflicts_with = "dry_run")]
+    pub verify_subset: Option<Subset>,
 }
 
 /// The flags of `list`.
@@ -339,6 +348,7 @@ impl Cli {
                 Command::Status(args) => Request::Read(args.flags(&[])),
                 Command::List(args) => Request::Read(args.only.flags(&args.from)),
                 Command::Restore(args) => Request::Restore(Box::new(args.flags())),
+                Command::Verify(args) => Request::Verify(Box::new(args.flags())),
                 Command::Config { command } => match command {
                     ConfigCommand::Init | ConfigCommand::Show => Request::Show,
                     ConfigCommand::Check => Request::Check,
@@ -377,6 +387,7 @@ impl MirrorArgs {
             need: select.require_checksum.then_some(DigestNeed::Required),
             shard: select.shard,
             retry_lock: how.retry_lock,
+            verify_subset: how.verify_subset,
         }
     }
 }
@@ -451,6 +462,7 @@ mod tests {
                 need: Some(DigestNeed::Required),
                 shard: Some(Shard { k: 1, n: 4 }),
                 retry_lock: Some(Duration::from_mins(10)),
+                verify_subset: None,
             }
         );
     }

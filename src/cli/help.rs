@@ -11,6 +11,7 @@ Every night:
   nestegg config check     say what is still wrong with it
   nestegg -q mirror        from cron or a systemd timer; silent when all is well
   nestegg status           how fresh and complete the copies are
+  nestegg verify           read copies back, and compare them with what was recorded
 
 On the bad day:
   nestegg restore SERVER:latest --output FILE
@@ -117,6 +118,26 @@ Copies are tried in turn: what was verified last comes first, then what is on th
 machine. One that is corrupt, missing or out of reach is told, and the next is
 tried; when one of them served, the exit code is 0. The ledger and the places that
 copies are read from are never written to.";
+
+/// Below `nestegg verify --help`.
+pub(super) const VERIFY: &str = "\
+Examples:
+  Read back and compare everything that is held:
+    nestegg verify
+  A tenth of it, the longest unverified first; ten such runs come by everything:
+    nestegg -q verify --subset 10%
+  What was not verified for a month, at one destination, for five hours at most:
+    nestegg verify --older-than 30d --to b2 --max-duration 5h
+  Only look whether all is there:
+    nestegg verify --quick
+  Make bad copies anew, from another destination or from the panel:
+    nestegg verify --repair
+
+No key is needed for encrypted copies: the stored bytes are compared. verify
+deletes nothing, and --repair writes over nothing that reads back right.
+
+The exit code is 4 when a copy is bad and was not repaired. A run in which all
+that was bad was repaired ends with 0, and says so on standard error even with -q.";
 
 /// Below `nestegg config --help`.
 pub(super) const CONFIG: &str = "\

@@ -18,6 +18,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::cli::progress::bars::Bars;
 use crate::config::output::ResultFormat;
 use crate::config::output::When;
+use crate::model::finding::CheckedCopy;
 use crate::model::outcome::BackupOutcome;
 use crate::report::human;
 use crate::report::human::Color;
@@ -248,6 +249,25 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// Writes one line to standard output, where lines are wanted.
+    fn line(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        let Some(lines) = &self.lines else { return };
+        let written = lines.with(|out| {
+            let mut line = Vec::new();
+            write(&mut line)?;
+            out.write_all(&line)?;
+            out.flush()
+        });
+        if let Err(error) = written {
+            self.unwritten
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert(error);
+        }
+    }
+}
+
 impl Observer for Progress {
     fn planned(&self, backups: u64, bytes: u64) {
         if let Some(bars) = &self.bars {
@@ -283,19 +303,20 @@ impl Observer for Progress {
         if let Some(bars) = &self.bars {
             bars.backup_done(outcome);
         }
-        let Some(lines) = &self.lines else { return };
-        let written = lines.with(|out| {
-            let mut line = Vec::new();
-            human::mirror_line(outcome, &mut line)?;
-            out.write_all(&line)?;
-            out.flush()
-        });
-        if let Err(error) = written {
-            self.unwritten
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get_or_insert(error);
+        self.line(|line| human::mirror_line(outcome, line));
+    }
+
+    fn checks_planned(&self, copies: u64, bytes: u64) {
+        if let Some(bars) = &self.bars {
+            bars.checks_planned(copies, bytes);
         }
+    }
+
+    fn copy_checked(&self, checked: &CheckedCopy) {
+        if let Some(bars) = &self.bars {
+            bars.copy_checked();
+        }
+        self.line(|line| human::verify_line(checked, line));
     }
 }
 

@@ -24,6 +24,7 @@ use crate::model::recipient::Recipient;
 use crate::model::retention::KeepPolicy;
 use crate::model::secret::Secret;
 use crate::model::selector::ServerSelector;
+use crate::model::subset::Subset;
 
 /// A whole file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +121,8 @@ pub struct MirrorEntry {
     pub since: Option<Written<SignedDuration>>,
     /// `retry_lock`.
     pub retry_lock: Option<Written<Duration>>,
+    /// `verify_subset`.
+    pub verify_subset: Option<Written<Subset>>,
 }
 
 /// Reads a file's text; `path` is absolute, relative paths inside start at its folder.

@@ -12,9 +12,12 @@ use crate::config::settings::CreateBackup;
 use crate::config::settings::PanelScope;
 use crate::config::value::Shard;
 use crate::model::backup::DigestNeed;
+use crate::model::finding::Depth;
+use crate::model::finding::RepairWish;
 use crate::model::ids::BackupId;
 use crate::model::outcome::Mode;
 use crate::model::selector::ServerSelector;
+use crate::model::subset::Subset;
 
 /// One command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +35,9 @@ pub struct Flags {
 pub enum Request {
     /// `mirror`: panels, keys, servers and destinations must be there, and secrets are read.
     Mirror(Box<MirrorFlags>),
+    /// `verify`: destinations must be there, and their secrets are read; those of panels only for a
+    /// repair.
+    Verify(Box<VerifyFlags>),
     /// `restore`: only what its job needs must be there.
     Restore(Box<RestoreFlags>),
     /// `status` and `list`: only the ledger must be known; no secret file is read, no command run,
@@ -49,7 +55,7 @@ impl Request {
         match self {
             Self::Restore(flags) => !flags.from.is_empty(),
             Self::Read(flags) => !flags.from.is_empty(),
-            Self::Mirror(_) | Self::Show | Self::Check => false,
+            Self::Mirror(_) | Self::Verify(_) | Self::Show | Self::Check => false,
         }
     }
 }
@@ -91,6 +97,39 @@ pub struct MirrorFlags {
     pub need: Option<DigestNeed>,
     /// `--shard`.
     pub shard: Option<Shard>,
+    /// `--retry-lock`.
+    pub retry_lock: Option<Duration>,
+    /// `--verify-subset`.
+    pub verify_subset: Option<Subset>,
+}
+
+/// The flags of `verify`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyFlags {
+    /// `--panel`, of a repair.
+    pub panels: Vec<String>,
+    /// `--api-key-file`, of a repair.
+    pub api_key_file: Option<PathBuf>,
+    /// `--server`.
+    pub servers: Vec<ServerSelector>,
+    /// `--backup`.
+    pub backups: Vec<BackupId>,
+    /// `--to`.
+    pub to: Vec<String>,
+    /// `--subset`.
+    pub subset: Option<Subset>,
+    /// `--older-than`.
+    pub older_than: Option<SignedDuration>,
+    /// `--quick`.
+    pub depth: Depth,
+    /// `--repair`.
+    pub repair: RepairWish,
+    /// `--transfers`.
+    pub transfers: Option<usize>,
+    /// `--limit-rate`, bytes a second.
+    pub limit_rate: Option<u64>,
+    /// `--max-duration`.
+    pub max_duration: Option<Duration>,
     /// `--retry-lock`.
     pub retry_lock: Option<Duration>,
 }

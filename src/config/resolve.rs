@@ -18,19 +18,24 @@ use crate::config::file::PanelEntry;
 use crate::config::flags::Flags;
 use crate::config::flags::MirrorFlags;
 use crate::config::flags::Request;
+use crate::config::flags::VerifyFlags;
 use crate::config::reader::Written;
 use crate::config::reader::nearest;
 use crate::config::settings::Filter;
 use crate::config::settings::Inspect;
 use crate::config::settings::MirrorSettings;
 use crate::config::settings::Settings;
+use crate::config::settings::VerifySettings;
 use crate::config::source::Source;
 use crate::config::source::Sources;
 use crate::config::value::repeatable;
 use crate::model::backup::DigestNeed;
+use crate::model::finding::Depth;
+use crate::model::finding::RepairWish;
 use crate::model::ids::DestinationName;
 use crate::model::ids::PanelName;
 use crate::model::outcome::Mode;
+use crate::model::selector::ServerSelector;
 
 /// Transfers at the same time, unless told otherwise.
 const TRANSFERS: usize = 2;
@@ -95,6 +100,7 @@ pub fn resolve(
 ) -> Result<Settings, Error> {
     let (mirror_flags, needs) = match &flags.request {
         Request::Mirror(mirror) => (mirror.as_ref().clone(), Needs::both(Need::Some)),
+        Request::Verify(verify) => verify_needs(verify, file),
         Request::Check => (MirrorFlags::default(), Needs::both(Need::Some)),
         Request::Show => (MirrorFlags::default(), Needs::both(Need::Shown)),
         Request::Restore(wanted) => (restore::places_of(wanted), restore::needs_of(wanted)),
@@ -114,7 +120,7 @@ pub fn resolve(
     };
     let places = match &flags.request {
         Request::Restore(_) | Request::Read(_) => "--from",
-        Request::Mirror(_) | Request::Check | Request::Show => "--to",
+        Request::Mirror(_) | Request::Verify(_) | Request::Check | Request::Show => "--to",
     };
     let mut resolver = Resolver {
         flags: mirror_flags,
@@ -150,14 +156,23 @@ pub fn resolve(
                 .collect(),
             copies: restore::copies_from(&wanted.from),
         },
+        Request::Verify(wanted) => Filter {
+            servers: wanted.servers.clone(),
+            ..Filter::default()
+        },
         Request::Mirror(_) | Request::Restore(_) | Request::Show | Request::Check => {
             Filter::default()
         }
     };
     let mut restore = match &flags.request {
         Request::Restore(wanted) => resolver.restore(wanted),
-        Request::Mirror(_) | Request::Read(_) | Request::Show | Request::Check => None,
+        Request::Mirror(_)
+        | Request::Verify(_)
+        | Request::Read(_)
+        | Request::Show
+        | Request::Check => None,
     };
+    let verify = resolver.verify(&flags.request);
     if resolver.problems.is_empty() {
         if needs.panels.reads_secrets() {
             resolver.read_keys(&mut panels);
@@ -178,10 +193,40 @@ pub fn resolve(
         mirror,
         restore,
         filter,
+        verify,
         environment: environment.of_stores(),
         warnings: resolver.warnings,
         sources: resolver.sources,
     })
+}
+
+/// What `verify` stands on: destinations; for a repair all of them, and the panels that there are.
+fn verify_needs(verify: &VerifyFlags, file: Option<&File>) -> (MirrorFlags, Needs) {
+    let mut to = verify.to.clone();
+    let panels = match verify.repair {
+        RepairWish::Wanted => Need::Any,
+        RepairWish::Unwanted => Need::Nothing,
+    };
+    if panels == Need::Any && !to.is_empty() {
+        let all = file.map_or(&[][..], |file| &file.destinations);
+        to.extend(all.iter().map(|entry| entry.name.value.to_string()));
+    }
+    let flags = MirrorFlags {
+        panels: verify.panels.clone(),
+        api_key_file: verify.api_key_file.clone(),
+        servers: vec![ServerSelector::Any],
+        to,
+        transfers: verify.transfers,
+        limit_rate: verify.limit_rate,
+        max_duration: verify.max_duration,
+        retry_lock: verify.retry_lock,
+        ..MirrorFlags::default()
+    };
+    let needs = Needs {
+        panels,
+        destinations: Need::Some,
+    };
+    (flags, needs)
 }
 
 impl Resolver<'_> {
@@ -300,6 +345,40 @@ impl Resolver<'_> {
                 written.retry_lock.as_ref(),
                 Duration::ZERO,
             ),
+            verify_subset: self.pick_if_any(
+                "verify_subset",
+                flags.verify_subset.map(|value| (value, "--verify-subset")),
+                written.verify_subset.as_ref(),
+            ),
+        }
+    }
+
+    fn verify(&mut self, request: &Request) -> VerifySettings {
+        match request {
+            Request::Verify(wanted) => VerifySettings {
+                only: wanted
+                    .to
+                    .iter()
+                    .filter_map(|to| self.wanted_destination(to))
+                    .collect(),
+                backups: wanted.backups.clone(),
+                subset: wanted.subset,
+                older_than: wanted.older_than,
+                depth: wanted.depth,
+                repair: wanted.repair,
+            },
+            Request::Mirror(_)
+            | Request::Restore(_)
+            | Request::Read(_)
+            | Request::Show
+            | Request::Check => VerifySettings {
+                only: Vec::new(),
+                backups: Vec::new(),
+                subset: None,
+                older_than: None,
+                depth: Depth::Full,
+                repair: RepairWish::Unwanted,
+            },
         }
     }
 

@@ -16,6 +16,8 @@ use crate::config::source::Sources;
 use crate::config::value::Shard;
 use crate::model::backup::ChecksumPolicy;
 use crate::model::backup::DigestNeed;
+use crate::model::finding::Depth;
+use crate::model::finding::RepairWish;
 use crate::model::ids::BackupId;
 use crate::model::ids::DestinationName;
 use crate::model::ids::PanelName;
@@ -24,6 +26,7 @@ use crate::model::recipient::Recipient;
 use crate::model::retention::KeepPolicy;
 use crate::model::secret::Secret;
 use crate::model::selector::ServerSelector;
+use crate::model::subset::Subset;
 
 /// All that a command needs to know from flags, environment and file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +43,11 @@ pub struct Settings {
     pub mirror: MirrorSettings,
     /// What `restore` is asked for; `None` for other commands.
     pub restore: Option<RestoreSettings>,
-    /// What `status` and `list` are to show; empty for other commands.
+    /// What `status` and `list` are to show, and of which servers `verify` checks copies; empty for
+    /// other commands.
     pub filter: Filter,
+    /// How to verify.
+    pub verify: VerifySettings,
     /// The variables that stores read by custom (`AWS_*`, `GOOGLE_*`, `AZURE_*`, `SERVICE_ACCOUNT`), for destinations.
     pub environment: Vec<(String, Secret)>,
     /// What is suspicious and no error, each ready to print.
@@ -156,6 +162,25 @@ pub struct MirrorSettings {
     pub mode: Mode,
     /// How long to wait for another run to end.
     pub retry_lock: Duration,
+    /// How much of what is held is verified once all is mirrored.
+    pub verify_subset: Option<Subset>,
+}
+
+/// How to verify.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifySettings {
+    /// Only copies at these destinations; empty means all in play. Repairs read from the others too.
+    pub only: Vec<DestinationName>,
+    /// Only copies of these backups; empty means all.
+    pub backups: Vec<BackupId>,
+    /// Only so much.
+    pub subset: Option<Subset>,
+    /// Only copies that were not verified for this long.
+    pub older_than: Option<SignedDuration>,
+    /// How thoroughly.
+    pub depth: Depth,
+    /// Whether bad copies are made anew.
+    pub repair: RepairWish,
 }
 
 /// Whether archives are inspected (gzip trailer, end of the tar) while they pass.

@@ -42,6 +42,7 @@ const OWN_FILE_OPTIONS: [&str; 6] = [
 
 const SIZE: &str = "a size such as \"50MiB\"";
 const DURATION: &str = "a duration such as \"26h\" or \"30d\"";
+const SUBSET: &str = "a part of what is held such as \"2%\", \"1/50\" or \"20GiB\"";
 const NUMBER: &str = "a whole number";
 const SERVERS: &str = "a list of ids, uuids or name globs, such as [\"d3aac109\", \"survival-*\"]";
 
@@ -374,6 +375,7 @@ impl Reading<'_> {
             newest: section.parsed("newest", problems, NUMBER, value::newest),
             since: section.parsed("since", problems, DURATION, value::age),
             retry_lock: section.parsed("retry_lock", problems, DURATION, value::wait),
+            verify_subset: section.parsed("verify_subset", problems, SUBSET, value::subset),
         };
         section.close(problems);
         entry

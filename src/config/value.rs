@@ -11,6 +11,9 @@ use jiff::SpanFieldwise;
 use jiff::SpanRelativeTo;
 
 use crate::model::ids::printable;
+use crate::model::subset::Percent;
+use crate::model::subset::Share;
+use crate::model::subset::Subset;
 
 /// Why a text is not the value it should be, with an example of one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -238,6 +241,43 @@ impl fmt::Display for Shard {
     }
 }
 
+/// A part of what is held: `10%`, `1/7` or `20GiB`.
+///
+/// # Errors
+/// [`BadValue`] for anything else.
+pub fn subset(text: &str) -> Result<Subset, BadValue> {
+    let trimmed = text.trim();
+    if let Some(percent) = trimmed.strip_suffix('%') {
+        return percentage(percent.trim_end()).map(Subset::Percent).ok_or_else(|| {
+            BadValue(format!(
+                "`{}` is not a percentage; write it like `10%` or `0.5%`, at most `100%`, with two decimals at most",
+                printable(text)
+            ))
+        });
+    }
+    if trimmed.contains('/') {
+        let Shard { k, n } = trimmed.parse()?;
+        return Ok(Subset::Part(Share { index: k, of: n }));
+    }
+    size(trimmed).map(Subset::Bytes).map_err(|_not_one| {
+        BadValue(format!(
+            "`{}` is not a part of what is held; write it like `10%`, `1/7` or `20GiB`",
+            printable(text)
+        ))
+    })
+}
+
+fn percentage(digits: &str) -> Option<Percent> {
+    let (whole, rest) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    if whole.is_empty() || !is_number(whole) || !is_number(rest) || rest.len() > 2 {
+        return None;
+    }
+    let whole: u16 = whole.parse().ok()?;
+    let rest: u16 = format!("{rest:0<2}").parse().ok()?;
+    Percent::of_hundredths(whole.checked_mul(100)?.checked_add(rest)?)
+}
+
 /// A text from the operator made safe to repeat: short, printable, and not at all when it looks like a key.
 pub(crate) fn repeatable(text: &str) -> String {
     if looks_like_key(text) || text.contains('@') && text.contains("://") {
@@ -330,6 +370,27 @@ mod tests {
             "0/4", "5/4", "1", "1/0", "/", "-1/4", "1/4/2", "a/b", "+1/4",
         ] {
             assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_subset_is_a_percentage_a_part_or_a_size() {
+        for (text, shown) in [
+            ("10%", "10%"),
+            ("0.5 %", "0.50%"),
+            ("100%", "100%"),
+            ("1/7", "1/7"),
+            ("20GiB", "21474836480"),
+        ] {
+            assert_eq!(
+                subset(text).map(|subset| subset.to_string()),
+                Ok(shown.to_owned())
+            );
+        }
+        for text in [
+            "", "%", "0%", "100.01%", "-1%", "1.234%", ".5%", "8/7", "0/7", "some", "0",
+        ] {
+            assert!(subset(text).is_err(), "{text}");
         }
     }
 

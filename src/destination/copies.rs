@@ -29,6 +29,7 @@ use crate::destination::stored::Facts;
 use crate::destination::stored::StoredObject;
 use crate::model::checksum::Algorithm;
 use crate::model::checksum::ContentDigest;
+use crate::model::checksum::Hasher;
 use crate::model::content::Structure;
 use crate::model::holding::HeldCopy;
 use crate::model::holding::PanelPresence;
@@ -143,7 +144,7 @@ impl Examined {
 }
 
 /// A sidecar as it was read.
-enum Document {
+pub(super) enum Document {
     Whole(Bytes),
     Missing,
     TooLong,
@@ -253,7 +254,8 @@ impl Destination {
             self.location().to_owned(),
             facts,
             etag,
-        );
+        )
+        .beside_sidecar(Hasher::digest(Algorithm::Sha256, &document));
         Ok(Examined::Whole(Box::new(FoundCopy {
             stored,
             panel,
@@ -261,7 +263,8 @@ impl Destination {
         })))
     }
 
-    /// Writes the sidecar beside a stored archive: from then on it counts as a verified copy.
+    /// Writes the sidecar beside a stored archive: from then on it counts as a verified copy. Gives
+    /// the copy with the digest of the sidecar that stands beside it now.
     ///
     /// # Errors
     /// [`Error::SidecarOfAnother`] when it does not describe this very copy;
@@ -271,7 +274,7 @@ impl Destination {
         &self,
         stored: &StoredObject,
         sidecar: &Sidecar,
-    ) -> Result<(), Error> {
+    ) -> Result<StoredObject, Error> {
         if let Some(field) = differing_field(stored, sidecar) {
             return Err(Error::SidecarOfAnother {
                 key: stored.key().clone(),
@@ -284,6 +287,7 @@ impl Destination {
             source,
         })?;
         let sent_bytes = document.len() as u64;
+        let mut sha256 = Hasher::digest(Algorithm::Sha256, &document);
         let _lease = self.prepare(&key).await?;
         let path = self.path_of(&key)?;
         let options = PutOptions {
@@ -296,15 +300,20 @@ impl Destination {
         self.ask("store", key.to_string(), waited, request).await?;
         let held = self.head(&key).await?.map(|(bytes, _etag)| bytes);
         // Another run may have described the same copy meanwhile, in a text of another length.
-        if held != Some(sent_bytes) && !self.is_described(&key, stored).await? {
-            return Err(Error::SizeDiffers {
-                key,
-                sent_bytes,
-                stored_bytes: held,
-            });
+        if held != Some(sent_bytes) {
+            sha256 = match self.described_as(&key, stored).await? {
+                Some(theirs) => theirs,
+                None => {
+                    return Err(Error::SizeDiffers {
+                        key,
+                        sent_bytes,
+                        stored_bytes: held,
+                    });
+                }
+            };
         }
         self.make_private(&key).await;
-        Ok(())
+        Ok(stored.clone().beside_sidecar(sha256))
     }
 
     /// Says in the log when, beside an encrypted copy, the same backup's archive stands there as it is:
@@ -329,15 +338,20 @@ impl Destination {
         }
     }
 
-    /// Whether the sidecar under `key` is a whole one of this very copy, to the last byte.
-    async fn is_described(&self, key: &ObjectKey, stored: &StoredObject) -> Result<bool, Error> {
+    /// The digest of the sidecar under `key`, when it is a whole one of this very copy, to the last byte.
+    async fn described_as(
+        &self,
+        key: &ObjectKey,
+        stored: &StoredObject,
+    ) -> Result<Option<ContentDigest>, Error> {
         let Document::Whole(document) = self.sidecar_document(key).await? else {
-            return Ok(false);
+            return Ok(None);
         };
-        Ok(Sidecar::from_json(&document).is_ok_and(|sidecar| {
+        let is_whole = Sidecar::from_json(&document).is_ok_and(|sidecar| {
             differing_field(stored, &sidecar).is_none()
                 && sidecar.to_json().is_ok_and(|whole| whole == document)
-        }))
+        });
+        Ok(is_whole.then(|| Hasher::digest(Algorithm::Sha256, &document)))
     }
 
     /// Reads an object from a byte on; resuming inside is the store client's business, and the
@@ -433,7 +447,7 @@ impl Destination {
             .boxed()
     }
 
-    async fn sidecar_document(&self, key: &ObjectKey) -> Result<Document, Error> {
+    pub(super) async fn sidecar_document(&self, key: &ObjectKey) -> Result<Document, Error> {
         self.refuse_links(key).await?;
         let result = match self.get(key, None).await {
             Ok(result) => result,
@@ -451,7 +465,11 @@ impl Destination {
             .map(Document::Whole)
     }
 
-    async fn get(&self, key: &ObjectKey, from_bytes: Option<u64>) -> Result<GetResult, Error> {
+    pub(super) async fn get(
+        &self,
+        key: &ObjectKey,
+        from_bytes: Option<u64>,
+    ) -> Result<GetResult, Error> {
         let path = self.path_of(key)?;
         let options = GetOptions::new().with_range(from_bytes.map(GetRange::Offset));
         let waited = self.tuning().request_deadline;
@@ -460,7 +478,10 @@ impl Destination {
     }
 
     /// The length and mark of an object; `None` when it is missing.
-    async fn head(&self, key: &ObjectKey) -> Result<Option<(u64, Option<String>)>, Error> {
+    pub(super) async fn head(
+        &self,
+        key: &ObjectKey,
+    ) -> Result<Option<(u64, Option<String>)>, Error> {
         self.refuse_links(key).await?;
         let path = self.path_of(key)?;
         let options = GetOptions::new().with_head(true);

@@ -11,8 +11,9 @@ use crate::model::sidecar::Encryption;
 
 /// A copy that is durable and visible at a destination, with the length that was proved.
 ///
-/// Made only by `VerifiedUpload::commit`, which just put it there, and `Destination::find`, which
-/// found it with a valid sidecar; the ledger records nothing else.
+/// Made only by `VerifiedUpload::commit`, which just put it there, `Destination::find`, which
+/// found it with a valid sidecar, and `Destination::read_back`, which takes the proof of a reading to
+/// its end; the ledger records nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredObject {
     key: ObjectKey,
@@ -26,6 +27,7 @@ pub struct StoredObject {
     stored_sha256: ContentDigest,
     encryption: Option<Encryption>,
     etag: Option<String>,
+    sidecar_sha256: Option<ContentDigest>,
 }
 
 /// What a sidecar, or a proof, says of an archive and of the object that holds it.
@@ -98,7 +100,22 @@ impl StoredObject {
             stored_sha256,
             encryption,
             etag,
+            sidecar_sha256: None,
         }
+    }
+
+    /// The same copy, with the digest of the sidecar that stands beside it.
+    #[must_use]
+    pub fn beside_sidecar(self, sidecar_sha256: ContentDigest) -> Self {
+        Self {
+            sidecar_sha256: Some(sidecar_sha256),
+            ..self
+        }
+    }
+
+    /// The SHA-256 of the bytes of the sidecar beside it, once there is one.
+    pub const fn sidecar_sha256(&self) -> Option<&ContentDigest> {
+        self.sidecar_sha256.as_ref()
     }
 
     /// The archive's key below the destination's root.

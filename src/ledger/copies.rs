@@ -24,6 +24,7 @@ use crate::model::ids::RunId;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
 use crate::model::outcome::Failure;
+use crate::model::outcome::FailureKind;
 use crate::model::sidecar::Encryption;
 
 /// How a copy came to be at its destination.
@@ -33,6 +34,8 @@ pub enum CopyOrigin {
     Mirrored,
     /// From another destination.
     Filled,
+    /// Made anew by `verify --repair`, because what stood there was bad.
+    Repaired,
     /// It was there already, with a valid sidecar.
     Adopted,
 }
@@ -43,6 +46,7 @@ impl CopyOrigin {
         match self {
             Self::Mirrored => "mirrored",
             Self::Filled => "filled",
+            Self::Repaired => "repaired",
             Self::Adopted => "adopted",
         }
     }
@@ -61,6 +65,7 @@ pub(super) struct CopyFacts<'a> {
     pub(super) structure: Option<Structure>,
     pub(super) etag: Option<&'a str>,
     pub(super) encryption: Option<&'a Encryption>,
+    pub(super) sidecar_sha256: Option<&'a ContentDigest>,
 }
 
 impl<'a> From<&'a StoredObject> for CopyFacts<'a> {
@@ -76,6 +81,7 @@ impl<'a> From<&'a StoredObject> for CopyFacts<'a> {
             structure: stored.structure(),
             etag: stored.etag(),
             encryption: stored.encryption(),
+            sidecar_sha256: stored.sidecar_sha256(),
         }
     }
 }
@@ -174,7 +180,8 @@ impl Ledger {
             let (subject, backup_row) = subject_of(tx, destination, key)?;
             tx.prepare_cached(
                 "UPDATE copies
-                    SET run_id = ?3, state = 'failed', failed_at = ?4, error_kind = ?5, error_message = ?6
+                    SET run_id = ?3, state = 'failed', failed_at = ?4, error_kind = ?5, error_message = ?6,
+                        is_distrusted = ?7
                   WHERE backup_id = ?1 AND destination_id = ?2 AND state = 'verified'",
             )?
             .execute(params![
@@ -184,6 +191,7 @@ impl Ledger {
                 rows::time(now),
                 failure.kind.as_str(),
                 failure.message,
+                failure.kind == FailureKind::Integrity,
             ])?;
             let detail = json!({"kind": failure.kind.as_str(), "message": failure.message});
             events::event(tx, Some(run), "lost", subject, &detail, now)
@@ -255,7 +263,7 @@ impl Ledger {
 }
 
 /// What an event about one copy is about, and its backup's row.
-fn subject_of(
+pub(super) fn subject_of(
     tx: &Transaction<'_>,
     destination: DestinationRef,
     key: &ObjectKey,
@@ -287,15 +295,17 @@ fn upsert_verified(
     tx.prepare_cached(
         "INSERT INTO copies (backup_id, destination_id, run_id, state, wanted_at, key, archive_bytes,
                              archive_sha256, stored_bytes, stored_sha256, panel_checksum, verdict,
-                             entries, unpacked_bytes, etag, completed_at, encryption, mirrored_at)
-         VALUES (?1, ?2, ?3, 'verified', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?4)
+                             entries, unpacked_bytes, etag, completed_at, encryption, sidecar_sha256,
+                             mirrored_at)
+         VALUES (?1, ?2, ?3, 'verified', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?4)
          ON CONFLICT (backup_id, destination_id) DO UPDATE
             SET run_id = excluded.run_id, state = excluded.state, key = excluded.key, archive_bytes = excluded.archive_bytes,
                 archive_sha256 = excluded.archive_sha256, stored_bytes = excluded.stored_bytes,
                 stored_sha256 = excluded.stored_sha256, panel_checksum = excluded.panel_checksum,
                 verdict = excluded.verdict, entries = excluded.entries,
                 unpacked_bytes = excluded.unpacked_bytes, etag = excluded.etag,
-                encryption = excluded.encryption,
+                encryption = excluded.encryption, sidecar_sha256 = excluded.sidecar_sha256,
+                checked_at = NULL, finding = NULL, is_distrusted = 0,
                 completed_at = excluded.completed_at, mirrored_at = excluded.mirrored_at,
                 verified_at = NULL, failed_at = NULL, error_kind = NULL, error_message = NULL",
     )?
@@ -316,6 +326,7 @@ fn upsert_verified(
         facts.etag,
         completed_at,
         facts.encryption.map(rows::encryption_text),
+        facts.sidecar_sha256.map(ContentDigest::to_hex),
     ])?;
     Ok(())
 }

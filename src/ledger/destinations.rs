@@ -61,6 +61,19 @@ impl Ledger {
         })
     }
 
+    /// What a destination was last called.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn name_of(&self, destination: DestinationRef) -> Result<Option<DestinationName>, Error> {
+        self.read("look up a destination", |tx| {
+            Ok(tx
+                .prepare_cached("SELECT name FROM destinations WHERE id = ?1")?
+                .query_row([destination.0], |row| rows::parsed(row, 0))
+                .optional()?)
+        })
+    }
+
     /// Whether the destination at `location` has ever held a copy.
     ///
     /// # Errors

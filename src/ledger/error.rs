@@ -11,6 +11,7 @@ use crate::model::ids::BackupId;
 use crate::model::ids::PanelName;
 use crate::model::ids::RunId;
 use crate::model::ids::ServerId;
+use crate::model::key::ObjectKey;
 use crate::model::outcome::FailureKind;
 
 /// Why the ledger could not be opened, read, written or locked.
@@ -186,6 +187,12 @@ pub enum Error {
         /// Where it was said to be.
         recorded_at: String,
     },
+    /// What was read back is another copy than the one that is recorded.
+    #[error("`{key}` was read back as another copy than the one recorded")]
+    OtherCopy {
+        /// The copy.
+        key: ObjectKey,
+    },
     /// The run was not begun in this ledger.
     #[error("the ledger does not know run {run}")]
     UnknownRun {
@@ -276,6 +283,7 @@ impl Error {
             | Self::NotCompleted { .. }
             | Self::UnknownDestination { .. }
             | Self::OtherDestination { .. }
+            | Self::OtherCopy { .. }
             | Self::UnknownRun { .. }
             | Self::TooLarge { .. }
             | Self::Upgrade { .. }

@@ -51,6 +51,19 @@ impl Ledger {
         })
     }
 
+    /// The base URL of a panel, as it was last recorded.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn panel_url(&self, panel: &PanelName) -> Result<Option<String>, Error> {
+        self.read("look up a panel", |tx| {
+            Ok(tx
+                .prepare_cached("SELECT url FROM panels WHERE name = ?1")?
+                .query_row([panel.as_str()], |row| row.get(0))
+                .optional()?)
+        })
+    }
+
     /// Records a server and the backups that its panel lists.
     ///
     /// Rows that a whole listing no longer has are marked as vanished and kept; a row that comes back

@@ -148,8 +148,7 @@ impl Ledger {
                    FROM backups b
                    JOIN copies c ON c.backup_id = b.id AND c.destination_id = ?2
                   WHERE b.server_id = (SELECT id FROM servers WHERE uuid = ?1)
-                    AND c.state <> 'verified' AND c.archive_sha256 IS NOT NULL
-                    AND c.error_kind = 'integrity'",
+                    AND c.state <> 'verified' AND c.is_distrusted = 1",
             )?;
             let damaged = statement
                 .query_map(params![server.to_string(), destination.0], |row| {
@@ -213,16 +212,13 @@ impl Ledger {
     /// Those of reading.
     pub fn copies(&self, filter: &CopyFilter) -> Result<Vec<HeldCopy>, Error> {
         self.read("read the copies", |tx| {
-            let mut statement = tx.prepare_cached(
-                "SELECT b.uuid, b.name, c.completed_at, c.panel_checksum, b.vanished_at IS NULL,
-                        d.name, c.key, c.archive_bytes, c.archive_sha256, c.stored_bytes, c.verdict,
-                        c.mirrored_at, c.verified_at, b.created_at, d.location, c.stored_sha256,
-                        c.entries, c.unpacked_bytes, c.etag, c.encryption
+            let mut statement = tx.prepare_cached(&format!(
+                "SELECT {COPY_COLUMNS}
                    FROM backups b
                   CROSS JOIN copies c ON c.backup_id = b.id
                    JOIN destinations d ON d.id = c.destination_id
-                  WHERE b.server_id = ?1 AND c.state = 'verified'",
-            )?;
+                  WHERE b.server_id = ?1 AND c.state = 'verified'"
+            ))?;
             let mut copies = Vec::new();
             for (id, server) in chosen_servers(tx, filter)? {
                 let mut held = statement.query([id])?;
@@ -272,7 +268,16 @@ impl Ledger {
     }
 }
 
-fn held_copy(row: &Row<'_>, server: &ServerHolding) -> rusqlite::Result<HeldCopy> {
+/// The columns of [`held_copy`], in its order: of `backups b`, `copies c` and `destinations d`.
+pub(super) const COPY_COLUMNS: &str =
+    "b.uuid, b.name, c.completed_at, c.panel_checksum, b.vanished_at IS NULL,
+    d.name, c.key, c.archive_bytes, c.archive_sha256, c.stored_bytes, c.verdict,
+    c.mirrored_at, c.verified_at, b.created_at, d.location, c.stored_sha256,
+    c.entries, c.unpacked_bytes, c.etag, c.encryption";
+/// How many they are.
+pub(super) const COPY_COLUMNS_COUNT: usize = 20;
+
+pub(super) fn held_copy(row: &Row<'_>, server: &ServerHolding) -> rusqlite::Result<HeldCopy> {
     Ok(HeldCopy {
         panel: server.panel.clone(),
         server: server.server,
@@ -304,8 +309,31 @@ fn held_copy(row: &Row<'_>, server: &ServerHolding) -> rusqlite::Result<HeldCopy
     })
 }
 
+fn server_holding(row: &Row<'_>) -> rusqlite::Result<ServerHolding> {
+    Ok(ServerHolding {
+        panel: rows::parsed(row, 1)?,
+        server: rows::parsed(row, 2)?,
+        identifier: row.get(3)?,
+        name: row.get(4)?,
+        last_listed_at: rows::timestamp_if_any(row, 5)?,
+        skipped_because: row.get(6)?,
+        destinations: Vec::new(),
+    })
+}
+
+/// The server of this number, without its destinations.
+pub(super) fn server_numbered(tx: &Transaction<'_>, id: i64) -> Result<ServerHolding, Fault> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT s.id, p.name, s.uuid, s.identifier, s.name, s.last_listed_at, s.skipped_because
+               FROM servers s JOIN panels p ON p.id = s.panel_id
+              WHERE s.id = ?1",
+        )?
+        .query_row([id], server_holding)?)
+}
+
 /// The chosen servers by their number, without their destinations.
-fn chosen_servers(
+pub(super) fn chosen_servers(
     tx: &Transaction<'_>,
     filter: &CopyFilter,
 ) -> Result<Vec<(i64, ServerHolding)>, Fault> {
@@ -314,18 +342,7 @@ fn chosen_servers(
            FROM servers s JOIN panels p ON p.id = s.panel_id
           ORDER BY s.id",
     )?;
-    let servers = statement.query_map([], |row| {
-        let standing = ServerHolding {
-            panel: rows::parsed(row, 1)?,
-            server: rows::parsed(row, 2)?,
-            identifier: row.get(3)?,
-            name: row.get(4)?,
-            last_listed_at: rows::timestamp_if_any(row, 5)?,
-            skipped_because: row.get(6)?,
-            destinations: Vec::new(),
-        };
-        Ok((row.get(0)?, standing))
-    })?;
+    let servers = statement.query_map([], |row| Ok((row.get(0)?, server_holding(row)?)))?;
     let mut chosen = servers.collect::<Result<Vec<_>, _>>()?;
     chosen.retain(|(_, standing)| filter.takes_server(standing.server));
     Ok(chosen)
@@ -334,7 +351,7 @@ fn chosen_servers(
 /// By server, destination's name, and destination.
 type Holdings = BTreeMap<(i64, DestinationName, i64), DestinationHolding>;
 
-fn destinations(
+pub(super) fn destinations(
     tx: &Transaction<'_>,
     filter: &CopyFilter,
 ) -> Result<BTreeMap<i64, DestinationName>, Fault> {

@@ -94,6 +94,19 @@ pub(super) fn sha256(row: &Row<'_>, column: usize) -> rusqlite::Result<ContentDi
     ContentDigest::from_hex(Algorithm::Sha256, digits).map_err(|bad| garbled(column, bad))
 }
 
+/// The same where there may be none.
+pub(super) fn sha256_if_any(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<ContentDigest>> {
+    row.get_ref(column)?
+        .as_str_or_null()?
+        .map(|digits| {
+            ContentDigest::from_hex(Algorithm::Sha256, digits).map_err(|bad| garbled(column, bad))
+        })
+        .transpose()
+}
+
 /// A time.
 pub(super) fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_millisecond(row.get(column)?).map_err(|error| garbled(column, error))

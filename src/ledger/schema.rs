@@ -21,6 +21,7 @@ use crate::ledger::file::Found;
 const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0001_ledger.sql")),
     M::up(include_str!("../../migrations/0002_encryption.sql")),
+    M::up(include_str!("../../migrations/0003_verify.sql")),
 ];
 
 /// `application_id` of a ledger, as `migrations/0001_ledger.sql` sets it.

@@ -167,6 +167,7 @@ fn put(
         }),
         etag: Some("\"e\""),
         encryption: None,
+        sidecar_sha256: None,
     };
     ledger.record_copy_facts(run, destination, &facts, CopyOrigin::Mirrored, now)
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 
+use crate::model::holding::HeldCopy;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
 use crate::model::ids::printable;
@@ -166,6 +167,33 @@ impl Sidecar {
         let sidecar: Self =
             serde_json::from_value(Value::Object(as_read.clone())).map_err(BadSidecar::Json)?;
         Ok(Self { as_read, ..sidecar })
+    }
+
+    /// The first thing of which this says something else than `copy`, if any.
+    pub fn differs_from(&self, copy: &HeldCopy) -> Option<&'static str> {
+        let walked = self.archive.entries.zip(self.archive.unpacked_bytes);
+        let structure = copy.structure;
+        let walked_before = structure.map(|found| (found.entries, found.unpacked_bytes));
+        [
+            ("server", self.server.uuid == copy.server),
+            ("backup", self.backup.uuid == copy.backup),
+            ("archive length", self.archive.bytes == copy.archive_bytes),
+            (
+                "archive SHA-256",
+                self.archive.sha256 == copy.sha256.to_hex(),
+            ),
+            ("verdict", self.archive.verdict == copy.verdict.as_str()),
+            ("structure", walked == walked_before),
+            ("stored length", self.stored.bytes == copy.stored_bytes),
+            (
+                "stored SHA-256",
+                self.stored.sha256 == copy.stored_sha256.to_hex(),
+            ),
+            ("encryption", self.stored.encryption == copy.encryption),
+        ]
+        .into_iter()
+        .find(|(_field, is_same)| !is_same)
+        .map(|(field, _)| field)
     }
 
     /// The document to store, pretty-printed, with every unknown field that was read.

@@ -23,6 +23,7 @@ use crate::env::Env;
 use crate::env::StopSignal;
 use crate::ledger;
 use crate::model::backup::ChecksumPolicy;
+use crate::model::finding::Depth;
 use crate::model::outcome::BackupOutcome;
 use crate::model::outcome::CopyState;
 use crate::model::outcome::Ended;
@@ -33,6 +34,8 @@ use crate::model::outcome::Scope;
 use crate::model::outcome::Skipped;
 use crate::model::outcome::chain;
 use crate::model::selector::ServerSelector;
+use crate::model::subset::Share;
+use crate::model::subset::Subset;
 use crate::ops::Error;
 use crate::ops::Tuning;
 use crate::ops::mirror::act::Done;
@@ -41,12 +44,16 @@ use crate::ops::mirror::gather::Gathered;
 use crate::ops::mirror::gather::Task;
 use crate::ops::mirror::ready::DestinationTarget;
 use crate::ops::mirror::ready::ready;
+use crate::ops::verify;
+use crate::ops::verify::Checked;
+use crate::ops::verify::Checks;
+use crate::ops::verify::watch::Verifying;
 use crate::panel::PanelClient;
 use crate::panel::ServerScope;
 use crate::plan::mirror::Selection;
-use crate::plan::mirror::Share;
 use crate::plan::mirror::order;
 use crate::report::MirrorReport;
+use crate::report::verify::Verified;
 use crate::transfer;
 use crate::transfer::limit::Throttle;
 use crate::transfer::observer::Observer;
@@ -146,9 +153,7 @@ pub async fn run(parts: Parts, settings: MirrorSettings) -> Result<MirrorReport,
         shared: transfer::Shared {
             env: env.clone(),
             tuning: tuning.transfer.clone(),
-            throttle: settings
-                .limit_rate
-                .map_or_else(Throttle::none, Throttle::new),
+            throttle: throttle(&settings),
             journal: Arc::new(book.clone()),
             observer: Arc::clone(&observer),
         },
@@ -175,6 +180,7 @@ pub async fn run(parts: Parts, settings: MirrorSettings) -> Result<MirrorReport,
         backups: Vec::new(),
         errors: failures,
         ended: Ended::InFull,
+        verified: None,
     };
     let any_usable = run
         .destinations
@@ -196,7 +202,57 @@ async fn gather_and_act(
     report: &mut MirrorReport,
 ) -> Result<(), ledger::Error> {
     let tasks = gather_all(run, panels, report).await?;
-    act_all(run, &tasks, report).await
+    act_all(run, &tasks, report).await?;
+    match run.settings.verify_subset {
+        Some(subset) => verify_some(run, subset, report).await,
+        None => Ok(()),
+    }
+}
+
+/// Verifies a part of what is held, once all that was to be mirrored is.
+async fn verify_some(
+    run: &Run,
+    subset: Subset,
+    report: &mut MirrorReport,
+) -> Result<(), ledger::Error> {
+    match run.settings.mode {
+        Mode::DryRun => return Ok(()),
+        Mode::Apply => {}
+    }
+    let shared = transfer::Shared {
+        env: run.env.clone(),
+        tuning: run.tuning.transfer.clone(),
+        throttle: throttle(&run.settings),
+        journal: Arc::clone(&run.shared.journal),
+        observer: Arc::new(Verifying(Arc::clone(&run.shared.observer))),
+    };
+    let checks = Checks {
+        env: &run.env,
+        book: &run.book,
+        shared: &shared,
+        targets: &run.destinations,
+        at_once: run.settings.transfers.max(1),
+        deadline: run.deadline,
+        depth: Depth::Full,
+    };
+    let mut checked = Checked::default();
+    let done = checks.subset(subset, &mut checked).await;
+    if checked.at_limit {
+        run.limit_came();
+    }
+    report.errors.extend(checked.failures);
+    verify::words::tell(&checked.copies, &mut report.errors);
+    report.verified = Some(Verified {
+        copies: checked.copies,
+        not_reached: checked.not_reached,
+    });
+    done
+}
+
+fn throttle(settings: &MirrorSettings) -> Throttle {
+    settings
+        .limit_rate
+        .map_or_else(Throttle::none, Throttle::new)
 }
 
 /// The ledger failed while the run was under way, or at its end.

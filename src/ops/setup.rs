@@ -22,6 +22,7 @@ use crate::ledger;
 use crate::ledger::Ledger;
 use crate::ledger::SharedLedger;
 use crate::ledger::WriterLock;
+use crate::model::finding::RepairWish;
 use crate::model::outcome::Failure;
 use crate::model::outcome::Mode;
 use crate::model::outcome::Scope;
@@ -31,6 +32,7 @@ use crate::ops::Tuning;
 use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::Parts;
 use crate::ops::mirror::book::Book;
+use crate::ops::verify;
 use crate::panel::PanelClient;
 use crate::panel::PanelEndpoint;
 use crate::panel::ServerScope;
@@ -93,6 +95,17 @@ pub async fn ledger(settings: &Settings, command: &str, env: &Env) -> Result<Ope
     }
 }
 
+/// Fails when there is no ledger to compare anything with; an older one will be upgraded.
+///
+/// # Errors
+/// [`Error::Ledger`] when there is none.
+pub fn has_ledger(settings: &Settings) -> Result<(), Error> {
+    match Ledger::open_read_only(&settings.ledger) {
+        Err(error @ ledger::Error::NoLedger { .. }) => Err(error.into()),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Puts together what a mirror run stands on; what can't be set up becomes a failure of the run.
 ///
 /// # Errors
@@ -129,6 +142,48 @@ pub async fn parts(
     }
     apart(&destinations)?;
     Ok(Parts {
+        env,
+        observer,
+        tuning,
+        book,
+        panels,
+        destinations,
+        failures,
+    })
+}
+
+/// Puts together what a verify run stands on; what can't be set up becomes a failure of the run.
+///
+/// Roots that are missing are never made, and panels are only set up for a repair.
+///
+/// # Errors
+/// As [`open_to_read`].
+pub async fn verify_parts(
+    settings: &Settings,
+    book: Book,
+    env: Env,
+    observer: Arc<dyn Observer>,
+    tuning: Tuning,
+) -> Result<verify::Parts, Error> {
+    let OpenedPlaces {
+        destinations,
+        mut failures,
+    } = open_to_read(settings, &tuning).await?;
+    let only = &settings.verify.only;
+    let is_asked_for =
+        |failure: &Failure| only.is_empty() || only.iter().any(|name| name.as_str() == failure.id);
+    // Another destination that can't be opened is only a source less for a repair.
+    failures.retain(is_asked_for);
+    let mut panels = Vec::new();
+    if settings.verify.repair == RepairWish::Wanted {
+        for panel in &settings.panels {
+            match target(panel, &tuning) {
+                Ok(target) => panels.push(target),
+                Err(failure) => failures.push(failure),
+            }
+        }
+    }
+    Ok(verify::Parts {
         env,
         observer,
         tuning,

@@ -18,6 +18,7 @@ use crate::model::ids::BackupId;
 use crate::model::key::ObjectKey;
 use crate::model::key::ObjectKind;
 use crate::model::outcome::Failure;
+use crate::model::subset::Share;
 
 /// How old a completed backup must be for its row not to be read again before the commit.
 ///
@@ -36,30 +37,6 @@ pub struct Selection {
     pub since: Option<Timestamp>,
     /// Only this share of all backups.
     pub shard: Option<Share>,
-}
-
-/// One of several equal shares of all backups, decided by their uuids alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
-    /// Which one, from 1.
-    pub index: u32,
-    /// Of how many.
-    pub of: u32,
-}
-
-impl Share {
-    /// Whether `backup` is in this share.
-    pub fn holds(self, backup: BackupId) -> bool {
-        // FNV-1a: uuids of one panel may share most of their digits.
-        let hash = backup
-            .to_string()
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
-        let of = u64::from(self.of.max(1));
-        (hash >> 16) % of + 1 == u64::from(self.index)
-    }
 }
 
 /// A server's backups, told apart.

@@ -9,10 +9,12 @@ mod plan;
 mod restore;
 mod style;
 mod summary;
+mod verify;
 
 pub use errors::errors;
 pub use errors::failure;
 pub use errors::mirror_errors;
+pub use errors::verify_errors;
 pub use errors::whole_failure;
 pub use holdings::list;
 pub use holdings::status;
@@ -24,6 +26,8 @@ pub use style::Color;
 pub use style::Style;
 pub use summary::mirror_line;
 pub use summary::mirror_summary;
+pub use verify::verify_line;
+pub use verify::verify_summary;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

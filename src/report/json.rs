@@ -4,6 +4,7 @@
 //! document of one version only changes in ways that its schema allows.
 
 mod restore;
+mod verify;
 
 use std::io;
 use std::io::Write;
@@ -37,6 +38,11 @@ use crate::report::ListReport;
 use crate::report::MirrorReport;
 use crate::report::ServerStatus;
 use crate::report::StatusReport;
+use crate::report::json::verify::VerifiedPart;
+
+pub use crate::report::json::verify::VERIFY_SCHEMA;
+pub use crate::report::json::verify::verify;
+pub use crate::report::json::verify::verify_counts;
 
 pub use crate::report::json::restore::RESTORE_SCHEMA;
 pub use crate::report::json::restore::SHEET_SCHEMA;
@@ -69,6 +75,7 @@ pub fn mirror(report: &MirrorReport, exit_code: u8, out: &mut dyn Write) -> io::
         },
         backups: report.backups.iter().map(MirrorBackup::of).collect(),
         errors: &report.errors,
+        verified: report.verified.as_ref().map(VerifiedPart::of),
     };
     write_document(&document, out)
 }
@@ -135,6 +142,8 @@ struct MirrorDocument<'a> {
     bytes: MirrorBytes,
     backups: Vec<MirrorBackup<'a>>,
     errors: &'a [Failure],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<VerifiedPart<'a>>,
 }
 
 #[derive(Serialize)]

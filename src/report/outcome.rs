@@ -68,7 +68,10 @@ impl MirrorReport {
 
     /// Whether a limit, or the end of the run, came before the end of the work.
     pub fn left_something_undone(&self) -> bool {
-        self.ended != Ended::InFull || self.has_copy(CopyState::NotReached)
+        let verified = self.verified.as_ref();
+        self.ended != Ended::InFull
+            || self.has_copy(CopyState::NotReached)
+            || verified.is_some_and(|verified| verified.not_reached > 0)
     }
 
     /// Whether any copy is held now, or would be after a real run.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::model::finding::CheckedCopy;
 use crate::model::ids::BackupId;
 use crate::model::outcome::BackupOutcome;
 
@@ -41,6 +42,12 @@ pub trait Observer: Send + Sync + fmt::Debug {
 
     /// Nothing more will happen to this backup in this run.
     fn backup_done(&self, outcome: &BackupOutcome);
+
+    /// So many copies are to be checked, with so many bytes to be read.
+    fn checks_planned(&self, copies: u64, bytes: u64);
+
+    /// One copy was checked, and repaired if that was possible and wanted.
+    fn copy_checked(&self, checked: &CheckedCopy);
 }
 
 /// Nobody watches.
@@ -61,4 +68,8 @@ impl Observer for Silent {
     fn finished(&self, _ticket: TransferTicket) {}
 
     fn backup_done(&self, _outcome: &BackupOutcome) {}
+
+    fn checks_planned(&self, _copies: u64, _bytes: u64) {}
+
+    fn copy_checked(&self, _checked: &CheckedCopy) {}
 }

@@ -281,7 +281,7 @@ fn a_newer_ledger_is_refused_and_not_one_byte_of_it_is_touched() {
         assert_eq!(
             refusal.to_string(),
             format!(
-                "the ledger `{}` has schema version 7, and this nestegg knows versions up to 2: upgrade nestegg",
+                "the ledger `{}` has schema version 7, and this nestegg knows versions up to 3: upgrade nestegg",
                 home.ledger().display()
             )
         );

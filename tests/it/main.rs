@@ -18,3 +18,4 @@ mod recordings;
 mod reference_model;
 mod report;
 mod restore;
+mod verify;

@@ -11,7 +11,7 @@ use nestegg::exit::Exit;
 use nestegg::model::ids::BackupId;
 use nestegg::model::ids::ServerId;
 use nestegg::model::outcome::CopyState;
-use nestegg::plan::mirror::Share;
+use nestegg::model::subset::Share;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::Just;

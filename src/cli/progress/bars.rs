@@ -48,6 +48,8 @@ struct State {
     backups_planned: u64,
     backups_done: u64,
     bytes_planned: u64,
+    checks_planned: u64,
+    checks_done: u64,
 }
 
 impl Bars {
@@ -137,12 +139,28 @@ impl Bars {
         }
     }
 
+    pub(super) fn checks_planned(&self, copies: u64, bytes: u64) {
+        let mut state = self.state();
+        state.checks_planned = state.checks_planned.saturating_add(copies);
+        state.bytes_planned = state.bytes_planned.saturating_add(bytes);
+        self.tell_whole(&state);
+        self.whole.enable_steady_tick(TICK);
+    }
+
+    pub(super) fn copy_checked(&self) {
+        let mut state = self.state();
+        state.checks_done = state.checks_done.saturating_add(1);
+        self.tell_whole(&state);
+    }
+
     fn tell_whole(&self, state: &State) {
-        self.whole.set_message(format!(
-            "{} of {} backups",
-            state.backups_done,
-            state.backups_planned.max(state.backups_done),
-        ));
+        let (done, planned, what) = if state.checks_planned > 0 {
+            (state.checks_done, state.checks_planned, "copies checked")
+        } else {
+            (state.backups_done, state.backups_planned, "backups")
+        };
+        self.whole
+            .set_message(format!("{done} of {} {what}", planned.max(done)));
         self.whole
             .set_length(state.bytes_planned.max(self.whole.position()));
     }

@@ -23,6 +23,7 @@ use crate::model::backup::DigestNeed;
 use crate::model::recipient::Recipient;
 use crate::model::selector::ServerSelector;
 use crate::model::server::MASK;
+use crate::model::subset::Subset;
 
 /// The column at which sources start, where the value leaves room.
 const SOURCE_COLUMN: usize = 44;
@@ -305,6 +306,10 @@ fn mirror_values(mirror: &MirrorSettings) -> Vec<(&'static str, Value)> {
         ("newest", json!(mirror.newest)),
         ("since", mirror.since.map_or(Value::Null, age)),
         ("retry_lock", duration(mirror.retry_lock)),
+        (
+            "verify_subset",
+            mirror.verify_subset.map_or(Value::Null, subset),
+        ),
     ]
 }
 
@@ -317,6 +322,13 @@ fn size(bytes: u64) -> Value {
     match exact {
         Some((unit, name)) => Value::from(format!("{}{name}", bytes / unit)),
         None => Value::from(bytes),
+    }
+}
+
+fn subset(subset: Subset) -> Value {
+    match subset {
+        Subset::Bytes(bytes) => size(bytes),
+        Subset::Percent(_) | Subset::Part(_) => Value::from(subset.to_string()),
     }
 }
 

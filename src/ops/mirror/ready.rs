@@ -39,6 +39,29 @@ pub struct DestinationTarget {
 const FAILURES_OF_THE_DEAD: u32 = 3;
 
 impl DestinationTarget {
+    /// A destination that only its copies are asked of: nothing is tried there beforehand.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn to_read(book: &Book, destination: Destination) -> Result<Self, Error> {
+        let location = destination.location().to_owned();
+        let reference = book
+            .read(move |ledger| ledger.find_destination(&location))
+            .await?;
+        Ok(Self::new(destination, reference))
+    }
+
+    fn new(destination: Destination, reference: Option<DestinationRef>) -> Self {
+        Self {
+            destination,
+            reference,
+            trust: Trust::Ledger,
+            missing: AtomicU32::new(0),
+            given_up: OnceLock::new(),
+            failed_in_a_row: AtomicU32::new(0),
+        }
+    }
+
     /// Remembers a failure that the next backup would meet as well, or that has come too often.
     pub fn learn(&self, failure: &Failure) {
         const LASTING: [FailureKind; 3] = [
@@ -123,14 +146,7 @@ async fn one(
     let reference = book
         .read(move |ledger| ledger.find_destination(&location))
         .await?;
-    let mut target = DestinationTarget {
-        destination,
-        reference,
-        trust: Trust::Ledger,
-        missing: AtomicU32::new(0),
-        given_up: OnceLock::new(),
-        failed_in_a_row: AtomicU32::new(0),
-    };
+    let mut target = DestinationTarget::new(destination, reference);
     let probed = match mode {
         Mode::Apply => tokio::select! {
             biased;
@@ -190,7 +206,10 @@ async fn trust(
 }
 
 /// Aborts the uploads that a killed run left open, and removes what it left staged.
-async fn clear_leftovers(book: &Book, destination: &Destination) -> Result<(), Error> {
+///
+/// # Errors
+/// The ledger's.
+pub async fn clear_leftovers(book: &Book, destination: &Destination) -> Result<(), Error> {
     for upload in book.read(|ledger| ledger.open_uploads()).await? {
         if upload.location != destination.location() {
             continue;

@@ -5,15 +5,19 @@ use std::collections::HashSet;
 use std::io;
 use std::io::Write;
 
+use crate::model::finding::CheckedCopy;
+use crate::model::finding::Repair;
 use crate::model::outcome::BackupOutcome;
 use crate::model::outcome::Failure;
 use crate::model::outcome::Scope;
 use crate::model::outcome::chain;
 use crate::model::text::one_line;
 use crate::report::MirrorReport;
+use crate::report::VerifyReport;
 use crate::report::human::style;
 use crate::report::human::style::Style;
 use crate::report::human::style::Tone;
+use crate::report::human::verify;
 
 /// Messages and hints are cut to this many characters.
 const MESSAGE_CHARACTERS: usize = 1000;
@@ -37,6 +41,45 @@ pub fn mirror_errors(report: &MirrorReport, style: Style, out: &mut dyn Write) -
                 style::name(&backup.server_name),
                 style::name(&backup.name),
                 backup.backup,
+            ),
+            (
+                Scope::Backup | Scope::Panel | Scope::Server | Scope::Destination | Scope::Ledger,
+                _,
+            ) => subject_of(failure),
+        };
+        write_failure(&subject, failure, style, out)
+    })
+}
+
+/// Writes every failure of a run of `verify` as [`failure`] does, each once, and which copies were
+/// bad and have been repaired: a disk that lost one may lose the next. Nothing when all was well.
+///
+/// # Errors
+/// What the writer refuses.
+pub fn verify_errors(report: &VerifyReport, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let repaired = report.verified.copies.iter().filter(|copy| {
+        matches!(
+            copy.repair,
+            Repair::CopyMade { .. } | Repair::SidecarWritten { .. }
+        )
+    });
+    for copy in repaired {
+        write!(out, "{} ", style.paint("repaired:", Tone::Careful))?;
+        verify::verify_line(copy, out)?;
+    }
+    let backups: HashMap<String, &CheckedCopy> = report
+        .verified
+        .copies
+        .iter()
+        .map(|copy| (copy.backup.to_string(), copy))
+        .collect();
+    each_once(&report.errors, |failure| {
+        let subject = match (failure.scope, backups.get(&failure.id)) {
+            (Scope::Backup, Some(copy)) => format!(
+                "backup {} / {} ({})",
+                style::name(&copy.server_name),
+                style::name(&copy.backup_name),
+                copy.backup,
             ),
             (
                 Scope::Backup | Scope::Panel | Scope::Server | Scope::Destination | Scope::Ledger,

@@ -10,7 +10,10 @@ use crate::model::outcome::BackupOutcome;
 use crate::model::outcome::CopyOutcome;
 use crate::model::outcome::CopyState;
 use crate::model::outcome::Ended;
+use crate::model::outcome::Failure;
+use crate::model::outcome::FailureKind;
 use crate::model::outcome::Mode;
+use crate::model::outcome::Scope;
 use crate::model::outcome::Skipped;
 use crate::model::text::one_line;
 use crate::report::MirrorReport;
@@ -19,7 +22,9 @@ use crate::report::human::plan;
 use crate::report::human::style;
 use crate::report::human::style::Style;
 use crate::report::human::style::Tone;
+use crate::report::human::verify;
 use crate::report::outcome::Outcome;
+use crate::report::verify::Verified;
 use crate::report::words;
 
 /// Up to this many destinations get a column each; more share one.
@@ -73,12 +78,22 @@ pub fn mirror_summary(
     }
     sums(report, style, out)?;
     skipped(&report.skipped, style, out)?;
+    if let Some(verified) = &report.verified {
+        let checked = words::counted_of(&verified.copies, "copy");
+        let read = words::size(verified.read_bytes());
+        let said = format!("{checked}, {read} read back");
+        entry("Verified", &said, Tone::Plain, style, out)?;
+        verify::sums(verified, style, out)?;
+    }
     let verdict = match (report.ended, report.outcome()) {
         (Ended::BySigint | Ended::BySigterm, _) => {
             "Interrupted: what was done is recorded, nothing half-done is visible."
         }
         (Ended::AtLimit, Outcome::Ok | Outcome::Partial | Outcome::Interrupted) => {
             "Stopped at the time limit: the next run goes on from here."
+        }
+        (Ended::InFull, Outcome::Partial | Outcome::Failed) if only_copies_are_bad(report) => {
+            "Every selected backup is held; of the copies that were verified some are bad."
         }
         (Ended::InFull, Outcome::Ok) if report.backups.is_empty() => "Nothing to mirror.",
         (Ended::InFull, Outcome::Ok) => {
@@ -91,6 +106,19 @@ pub fn mirror_summary(
     };
     let tone = if all_is_well { Tone::Good } else { Tone::Bad };
     writeln!(out, "{}", style.paint(verdict, tone))
+}
+
+/// Whether mirroring went well, and verifying afterwards did not.
+fn only_copies_are_bad(report: &MirrorReport) -> bool {
+    let verified_bad = report.verified.as_ref().is_some_and(Verified::leaves_bad);
+    let all_held = report
+        .backups
+        .iter()
+        .all(|backup| matches!(backup.state(), CopyState::AlreadyHeld | CopyState::Mirrored));
+    let bad = |failure: &Failure| {
+        failure.kind == FailureKind::Integrity && failure.scope == Scope::Backup
+    };
+    verified_bad && all_held && report.errors.iter().all(bad)
 }
 
 fn table(report: &MirrorReport, style: Style, out: &mut dyn Write) -> io::Result<()> {

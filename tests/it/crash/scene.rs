@@ -99,6 +99,7 @@ pub(crate) fn everything() -> MirrorSettings {
         create: None,
         mode: Mode::Apply,
         retry_lock: Duration::ZERO,
+        verify_subset: None,
     }
 }
 

@@ -16,7 +16,7 @@ async fn held(store: &FaultyStore) -> (Destination, StoredObject) {
         .store(&destination, &Notebook::new())
         .await
         .unwrap();
-    destination
+    let stored = destination
         .write_sidecar(&stored, &sidecar_of(&stored))
         .await
         .unwrap();

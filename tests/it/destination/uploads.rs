@@ -437,7 +437,9 @@ async fn mirror(
     journal: &Arc<Notebook>,
 ) -> Result<(), Error> {
     let stored = Archive::of(bytes, 4).store(to, journal).await?;
-    to.write_sidecar(&stored, &sidecar_of(&stored)).await
+    to.write_sidecar(&stored, &sidecar_of(&stored))
+        .await
+        .map(drop)
 }
 
 #[tokio::test]

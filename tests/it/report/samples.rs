@@ -133,6 +133,7 @@ pub(super) fn run(backups: Vec<BackupOutcome>) -> MirrorReport {
         backups,
         errors: Vec::new(),
         ended: Ended::InFull,
+        verified: None,
     };
     for backup in &mut report.backups {
         let made = backup.copies.iter();

@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use nestegg::model::finding::CheckedCopy;
 use nestegg::model::outcome::BackupOutcome;
 use nestegg::model::outcome::FailureKind;
 use nestegg::transfer::observer::Observer;
@@ -52,6 +53,10 @@ impl Observer for AtFirstByte {
     fn finished(&self, _ticket: TransferTicket) {}
 
     fn backup_done(&self, _outcome: &BackupOutcome) {}
+
+    fn checks_planned(&self, _copies: u64, _bytes: u64) {}
+
+    fn copy_checked(&self, _checked: &CheckedCopy) {}
 }
 
 fn fate(destination: &str, fate: &'static str) -> (String, &'static str) {

@@ -1,0 +1,99 @@
+//! `nestegg verify`, from the flags to the exit code.
+
+use std::sync::Arc;
+
+use crate::cli::exit_of;
+use crate::cli::fail;
+use crate::cli::session::Session;
+use crate::cli::session::second_signal;
+use crate::cli::settings;
+use crate::config::Environment;
+use crate::config::Settings;
+use crate::config::flags::Flags;
+use crate::config::output::ResultFormat;
+use crate::env::Clock;
+use crate::env::Env;
+use crate::env::StopSignal;
+use crate::exit::Exit;
+use crate::ops;
+use crate::ops::Tuning;
+use crate::ops::mirror::book::Book;
+use crate::ops::setup;
+use crate::report::VerifyReport;
+use crate::report::human;
+use crate::report::json;
+use crate::transfer::observer::Observer;
+
+pub(super) async fn verify(flags: &Flags, environment: &Environment, session: &Session) -> Exit {
+    let settings = match settings(flags, environment, session) {
+        Ok(settings) => settings,
+        Err(exit) => return exit,
+    };
+    let env = Env::new(Clock::System);
+    let ended = tokio::select! {
+        biased;
+        ended = recorded(settings, env.clone(), session) => ended,
+        signal = second_signal(&env, session) => {
+            session.progress.clear();
+            return match signal {
+                StopSignal::Interrupt => Exit::Interrupted,
+                StopSignal::Terminate => Exit::Terminated,
+            };
+        }
+    };
+    session.progress.clear();
+    match ended {
+        Ok((report, exit)) => tell(&report, exit, session),
+        Err(error) => fail(&error, session),
+    }
+}
+
+/// Runs the op, and ends its run in the ledger with the code that the process will end with.
+async fn recorded(
+    settings: Settings,
+    env: Env,
+    session: &Session,
+) -> Result<(VerifyReport, Exit), ops::Error> {
+    setup::has_ledger(&settings)?;
+    let open = setup::ledger(&settings, "verify", &env).await?;
+    let observer: Arc<dyn Observer> = Arc::new(session.progress.clone());
+    match into(&settings, &open.book, env, observer).await {
+        Ok(mut report) => {
+            let code = Exit::of_verify(&report).code();
+            let counts = json::verify_counts(&report);
+            if let Err(error) = open.book.finish(code, counts).await {
+                report.errors.push(ops::mirror::unrecorded(&error));
+            }
+            let exit = Exit::of_verify(&report);
+            Ok((report, exit))
+        }
+        Err(error) => {
+            let nothing = serde_json::Value::Null;
+            if let Err(unfinished) = open.book.finish(exit_of(&error).code(), nothing).await {
+                tracing::debug!("the run could not be ended in the ledger: {unfinished}");
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn into(
+    settings: &Settings,
+    book: &Book,
+    env: Env,
+    observer: Arc<dyn Observer>,
+) -> Result<VerifyReport, ops::Error> {
+    let tuning = Tuning::production();
+    let parts = setup::verify_parts(settings, book.clone(), env, observer, tuning).await?;
+    ops::verify::run(parts, settings).await
+}
+
+fn tell(report: &VerifyReport, exit: Exit, session: &Session) -> Exit {
+    session.complain(|err| human::verify_errors(report, session.display.stderr, err));
+    session.result(exit, |out| match session.output.results {
+        ResultFormat::Json => json::verify(report, exit.code(), out),
+        ResultFormat::Human => {
+            human::verify_summary(report, session.verbosity, session.display.stdout, out)
+        }
+    })
+}

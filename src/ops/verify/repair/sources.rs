@@ -1,0 +1,501 @@
+//! From where one bad copy can be made anew, and making it.
+
+use std::sync::Arc;
+
+use crate::destination::SidecarRead;
+use crate::destination::SizeHint;
+use crate::destination::StoredObject;
+use crate::ledger::RecordedCopy;
+use crate::model::backup::Backup;
+use crate::model::backup::BackupRecord;
+use crate::model::backup::CompletedBackup;
+use crate::model::backup::ExpectedContent;
+use crate::model::backup::ExpectedProof;
+use crate::model::checksum::PanelChecksum;
+use crate::model::content::StreamId;
+use crate::model::finding::RepairSource;
+use crate::model::finding::Standing;
+use crate::model::holding::HeldCopy;
+use crate::model::ids::DestinationName;
+use crate::model::key::ObjectKind;
+use crate::model::outcome::Failure;
+use crate::model::outcome::FailureKind;
+use crate::model::outcome::Scope;
+use crate::model::server::Passport;
+use crate::model::server::Server;
+use crate::model::server::ServerState;
+use crate::model::sidecar::Encryption;
+use crate::model::sidecar::Sidecar;
+use crate::ops::mirror::PanelTarget;
+use crate::ops::mirror::ready::DestinationTarget;
+use crate::ops::verify::Checks;
+use crate::transfer;
+use crate::transfer::Job;
+use crate::transfer::Recheck;
+use crate::transfer::Recorded;
+use crate::transfer::compute::Inspect;
+use crate::transfer::describe::SidecarDraft;
+use crate::transfer::observer::TransferLabel;
+use crate::transfer::pump::UploadSink;
+use crate::transfer::readback;
+use crate::transfer::readback::NotRead;
+use crate::transfer::readback::ReadBack;
+use crate::transfer::readback::Reading;
+use crate::transfer::readback::Whose;
+use crate::transfer::source;
+use crate::transfer::source::CopySource;
+use crate::transfer::source::PanelSource;
+
+/// One bad copy, and all there is to make it anew from.
+#[derive(Debug)]
+pub struct Way<'w> {
+    /// What the checks stand on.
+    pub checks: Checks<'w>,
+    /// The panels.
+    pub panels: &'w [PanelTarget],
+    /// The client for their nodes.
+    pub node: &'w reqwest::Client,
+    /// Where the bad copy is.
+    pub target: &'w DestinationTarget,
+    /// The bad copy as it should be.
+    pub recorded: &'w RecordedCopy,
+    /// The other copies of the same backup.
+    pub others: &'w [RecordedCopy],
+}
+
+/// One place that may give the archive.
+#[derive(Debug)]
+pub enum Source<'w> {
+    /// A copy that holds the archive as it is.
+    Plain(&'w DestinationTarget, &'w RecordedCopy),
+    /// A copy that is encrypted as the bad one is: its stored bytes do.
+    Verbatim(&'w DestinationTarget, &'w RecordedCopy),
+    /// The panel.
+    Panel(&'w PanelTarget),
+}
+
+impl<'w> Source<'w> {
+    /// What it is called.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Plain(target, _) | Self::Verbatim(target, _) => {
+                format!("the copy at {}", target.destination.name())
+            }
+            Self::Panel(panel) => format!("panel {}", panel.client.name()),
+        }
+    }
+
+    /// The copy that it reads, if it is one.
+    pub const fn copy(&self) -> Option<(&'w DestinationTarget, &'w RecordedCopy)> {
+        match self {
+            Self::Plain(target, copy) | Self::Verbatim(target, copy) => Some((target, copy)),
+            Self::Panel(_) => None,
+        }
+    }
+}
+
+/// A copy that was made anew.
+#[derive(Debug)]
+#[must_use = "a stored copy must be recorded"]
+pub struct Made {
+    /// The copy.
+    pub stored: StoredObject,
+    /// From where.
+    pub from: RepairSource,
+}
+
+/// Why it was not made from one source.
+#[derive(Debug)]
+pub enum NotMade {
+    /// The source is at fault: another one may do better.
+    Source(Failure),
+    /// The destination is: no other source would do better.
+    Target(Failure),
+    /// The run was told to stop.
+    Stopped,
+}
+
+impl<'w> Way<'w> {
+    /// The sources in the order in which they are tried, and in `why` those that can't be used.
+    pub fn sources(&self, why: &mut Vec<String>) -> Vec<Source<'w>> {
+        let mut plain = Vec::new();
+        let mut verbatim = Vec::new();
+        for other in self.others {
+            let place = &other.copy.destination;
+            if other.standing == Standing::Lost {
+                why.push(format!("the copy at {place} is bad as well"));
+                continue;
+            }
+            let mut targets = self.checks.targets.iter();
+            let open = targets.find(|target| target.destination.location() == other.copy.location);
+            let Some(target) = open else {
+                why.push(format!("the copy at {place} can't be reached: it is not configured, or could not be opened"));
+                continue;
+            };
+            let (ours, theirs) = (&self.recorded.copy.encryption, &other.copy.encryption);
+            match (ours, theirs) {
+                (_, None) if self.stays_secret() => plain.push(Source::Plain(target, other)),
+                (Some(ours), Some(theirs)) if is_same(ours, theirs) => {
+                    verbatim.push(Source::Verbatim(target, other));
+                }
+                (_, None) => why.push(format!(
+                    "the copy at {place} is not encrypted, and the destination no longer encrypts what it stores"
+                )),
+                (None, Some(_)) => why.push(format!(
+                    "the copy at {place} is encrypted, and verify has no key to open it"
+                )),
+                (Some(_), Some(_)) => why.push(format!(
+                    "the copy at {place} is encrypted to other recipients, and verify has no key to open it"
+                )),
+            }
+        }
+        let mut sources: Vec<Source<'w>> = verbatim.into_iter().chain(plain).collect();
+        let of_panel = |panel: &&PanelTarget| *panel.client.name() == self.recorded.copy.panel;
+        match self.panels.iter().find(of_panel) {
+            Some(panel) if self.stays_secret() => sources.push(Source::Panel(panel)),
+            Some(panel) => why.push(format!(
+                "panel {}: the copy was encrypted, and the destination no longer encrypts what it stores",
+                panel.client.name()
+            )),
+            None => why.push(format!(
+                "panel {} is not configured, or could not be set up",
+                self.recorded.copy.panel
+            )),
+        }
+        sources
+    }
+
+    /// Whether an archive that is brought there in the clear is kept as secret as the bad copy was.
+    fn stays_secret(&self) -> bool {
+        let copy = &self.recorded.copy;
+        let key = self
+            .target
+            .destination
+            .archive_key(copy.server, copy.backup);
+        copy.encryption.is_none() || key.kind() == ObjectKind::EncryptedArchive
+    }
+
+    /// Makes the copy anew from one source: the archive must be, to the last byte, the one recorded.
+    ///
+    /// # Errors
+    /// [`NotMade`]; what stands under the key was not touched.
+    pub async fn make(&self, source: &Source<'w>) -> Result<Made, NotMade> {
+        match source {
+            Source::Plain(target, other) => {
+                let (sidecar, _from) = self.draft().await;
+                let copy = CopySource::new(target.destination.clone(), other.copy.key.clone());
+                let stored = self.transfer(source::Source::Copy(copy), sidecar).await?;
+                Ok(Made {
+                    stored,
+                    from: RepairSource::Destination(target.destination.name().clone()),
+                })
+            }
+            Source::Verbatim(target, other) => {
+                let stored = self.copy_verbatim(target, other).await?;
+                Ok(Made {
+                    stored,
+                    from: RepairSource::Destination(target.destination.name().clone()),
+                })
+            }
+            Source::Panel(panel) => {
+                let sidecar = self.listed(panel).await?;
+                let copy = &self.recorded.copy;
+                let bytes = PanelSource::new(
+                    panel.client.clone(),
+                    self.node.clone(),
+                    copy.server,
+                    copy.backup,
+                    self.checks.shared.tuning.stall_timeout,
+                );
+                let stored = self.transfer(source::Source::Panel(bytes), sidecar).await?;
+                Ok(Made {
+                    stored,
+                    from: RepairSource::Panel(panel.client.name().clone()),
+                })
+            }
+        }
+    }
+
+    /// One transfer, with our own SHA-256 as the proof: a panel's word is not needed.
+    async fn transfer(
+        &self,
+        source: source::Source,
+        sidecar: SidecarDraft,
+    ) -> Result<StoredObject, NotMade> {
+        let copy = &self.recorded.copy;
+        let job = Job {
+            key: self
+                .target
+                .destination
+                .archive_key(copy.server, copy.backup),
+            label: label(copy),
+            source,
+            expected: ExpectedContent {
+                length_bytes: Some(copy.archive_bytes),
+                proof: ExpectedProof::Digest(copy.sha256.clone()),
+            },
+            hinted_bytes: copy.archive_bytes,
+            inspect: Inspect::WhenNeeded,
+            recorded: Some(Recorded {
+                verdict: copy.verdict,
+                structure: copy.structure,
+            }),
+            recheck: Recheck::No,
+            destinations: vec![self.target.destination.clone()],
+            sidecar,
+        };
+        let finished = transfer::run(job, self.checks.shared).await;
+        let source_failure = finished.source_failure;
+        match finished.copies.into_iter().next() {
+            Some(Ok(stored)) => Ok(stored),
+            Some(Err(failure)) if failure.kind == FailureKind::Interrupted => Err(NotMade::Stopped),
+            Some(Err(failure)) if source_failure.as_ref() == Some(&failure) => {
+                Err(NotMade::Source(failure))
+            }
+            Some(Err(failure)) => Err(NotMade::Target(failure)),
+            None => Err(NotMade::Stopped),
+        }
+    }
+
+    /// The stored bytes of a copy that is encrypted as this one was.
+    async fn copy_verbatim(
+        &self,
+        from: &DestinationTarget,
+        other: &RecordedCopy,
+    ) -> Result<StoredObject, NotMade> {
+        let destination = &self.target.destination;
+        let there = HeldCopy {
+            destination: destination.name().clone(),
+            location: destination.location().to_owned(),
+            ..other.copy.clone()
+        };
+        let of_target = |error: crate::destination::Error| {
+            error.failure(Scope::Destination, destination.name().to_string())
+        };
+        let part_bytes = destination.part_bytes(SizeHint::Known(there.stored_bytes));
+        let make = async |stream: StreamId| {
+            let begun = destination
+                .begin_as_it_is(
+                    there.key.clone(),
+                    stream,
+                    part_bytes,
+                    Arc::clone(&self.checks.shared.journal),
+                )
+                .await;
+            Ok(UploadSink {
+                destination: destination.clone(),
+                upload: Box::new(begun.map_err(of_target)?),
+            })
+        };
+        let reading = Reading {
+            copy: &other.copy,
+            destination: from.destination.clone(),
+            inspect: Inspect::WhenNeeded,
+            part_bytes,
+        };
+        let read = readback::stored(reading, make, self.checks.shared).await;
+        let ReadBack { content, sink, .. } = read.map_err(|not_read| {
+            let NotRead { failure, whose, .. } = not_read;
+            match whose {
+                Whose::Copy => NotMade::Source(failure),
+                Whose::Sink => NotMade::Target(failure),
+                Whose::Nobody => NotMade::Stopped,
+            }
+        })?;
+        let publish = async {
+            let stored = sink.upload.verify(&content).await?.commit().await?;
+            let etag = stored.etag().map(str::to_owned);
+            let proved = destination.read_back(&there, &content, etag)?;
+            let (sidecar, _from) = self.sidecar(&proved).await;
+            destination.write_sidecar(&proved, &sidecar).await
+        };
+        publish
+            .await
+            .map_err(|error: crate::destination::Error| NotMade::Target(of_target(error)))
+    }
+
+    /// What the panel says of the backup, if it still lists it.
+    async fn listed(&self, panel: &PanelTarget) -> Result<SidecarDraft, NotMade> {
+        let copy = &self.recorded.copy;
+        let failed = |error: crate::panel::Error| {
+            NotMade::Source(error.failure(Scope::Backup, copy.backup.to_string()))
+        };
+        let id = copy.server.to_string();
+        let asked = async {
+            let server = panel.client.server(&id).await?;
+            let backup = panel.client.backup(&copy.server, &copy.backup).await?;
+            Ok((server, backup))
+        };
+        let (server, backup) = tokio::select! {
+            biased;
+            () = self.checks.env.cancel.cancelled() => return Err(NotMade::Stopped),
+            asked = asked => asked.map_err(failed)?,
+        };
+        let refuse = |message: &str| {
+            Err(NotMade::Source(Failure {
+                scope: Scope::Backup,
+                id: copy.backup.to_string(),
+                kind: FailureKind::Policy,
+                message: message.to_owned(),
+                hint: String::new(),
+            }))
+        };
+        if server.id != copy.server {
+            return refuse("the panel answers with another server");
+        }
+        let Backup::Completed(backup) = backup else {
+            return refuse("the panel no longer lists the backup as completed");
+        };
+        if backup.record.id != copy.backup {
+            return refuse("the panel answers with another backup");
+        }
+        Ok(SidecarDraft {
+            panel: panel.client.name().clone(),
+            panel_url: panel.client.base_url().to_string(),
+            server,
+            backup,
+        })
+    }
+
+    /// A sidecar for the copy of which `proof` is, and from where its words are.
+    pub async fn sidecar(&self, proof: &StoredObject) -> (Sidecar, RepairSource) {
+        let (draft, from) = self.draft().await;
+        // Written as of when the copy was made: that is what a ledger made from sidecars takes up.
+        let sidecar = draft.describe(proof, self.recorded.copy.mirrored_at);
+        (sidecar, from)
+    }
+
+    /// The words of a sidecar: those of another copy's, else the panel's, else what the ledger has.
+    async fn draft(&self) -> (SidecarDraft, RepairSource) {
+        for other in self.others {
+            let mut targets = self.checks.targets.iter();
+            let Some(target) =
+                targets.find(|target| target.destination.location() == other.copy.location)
+            else {
+                continue;
+            };
+            if let Some(draft) = self.other_sidecar(target, other).await {
+                let name: DestinationName = target.destination.name().clone();
+                return (draft, RepairSource::Destination(name));
+            }
+        }
+        let of_panel = |panel: &&PanelTarget| *panel.client.name() == self.recorded.copy.panel;
+        if let Some(panel) = self.panels.iter().find(of_panel) {
+            match self.listed(panel).await {
+                Ok(draft) => {
+                    return (draft, RepairSource::Panel(panel.client.name().clone()));
+                }
+                Err(NotMade::Source(failure) | NotMade::Target(failure)) => {
+                    tracing::debug!("the panel could not be asked: {}", failure.message);
+                }
+                Err(NotMade::Stopped) => {}
+            }
+        }
+        (self.by_ledger().await, RepairSource::Ledger)
+    }
+
+    /// What the sidecar of another copy says, when it is to be believed.
+    async fn other_sidecar(
+        &self,
+        target: &DestinationTarget,
+        other: &RecordedCopy,
+    ) -> Option<SidecarDraft> {
+        let copy = &other.copy;
+        let read = target
+            .destination
+            .read_sidecar(copy.server, copy.backup)
+            .await;
+        let SidecarRead::Whole { sidecar, sha256 } = read.ok()? else {
+            return None;
+        };
+        let is_as_written = other
+            .sidecar_sha256
+            .as_ref()
+            .is_some_and(|before| *before == sha256);
+        if !is_as_written || sidecar.archive.sha256 != self.recorded.copy.sha256.to_hex() {
+            return None;
+        }
+        let Sidecar {
+            panel,
+            server,
+            backup,
+            archive,
+            ..
+        } = *sidecar;
+        Some(SidecarDraft {
+            panel: panel.name.parse().ok()?,
+            panel_url: panel.url,
+            server: Server {
+                id: server.uuid,
+                identifier: server.identifier,
+                name: server.name,
+                state: ServerState::Ready,
+                passport: server.passport,
+            },
+            backup: CompletedBackup {
+                record: BackupRecord {
+                    id: backup.uuid,
+                    name: backup.name,
+                    is_locked: backup.is_locked,
+                    ignored_files: backup.ignored_files,
+                    created_at: backup.created_at,
+                },
+                archive_bytes: archive.bytes,
+                checksum: PanelChecksum::parse(archive.panel_checksum.as_deref()),
+                completed_at: backup.completed_at,
+            },
+        })
+    }
+
+    /// What the ledger says alone: all but the passport, and what the archive leaves out.
+    async fn by_ledger(&self) -> SidecarDraft {
+        let copy = &self.recorded.copy;
+        let panel = copy.panel.clone();
+        let panel_url = self
+            .checks
+            .book
+            .read(move |ledger| ledger.panel_url(&panel))
+            .await;
+        SidecarDraft {
+            panel: copy.panel.clone(),
+            panel_url: panel_url.ok().flatten().unwrap_or_default(),
+            server: Server {
+                id: copy.server,
+                identifier: copy.identifier.clone(),
+                name: copy.server_name.clone(),
+                state: ServerState::Ready,
+                passport: Passport::default(),
+            },
+            backup: CompletedBackup {
+                record: BackupRecord {
+                    id: copy.backup,
+                    name: copy.backup_name.clone(),
+                    is_locked: false,
+                    ignored_files: Vec::new(),
+                    created_at: copy.created_at,
+                },
+                archive_bytes: copy.archive_bytes,
+                checksum: PanelChecksum::parse(copy.panel_checksum.as_deref()),
+                completed_at: copy.completed_at,
+            },
+        }
+    }
+}
+
+fn label(copy: &HeldCopy) -> TransferLabel {
+    TransferLabel {
+        server_name: copy.server_name.clone(),
+        backup_name: copy.backup_name.clone(),
+        backup: copy.backup,
+    }
+}
+
+/// Whether whoever can open one can open the other.
+fn is_same(ours: &Encryption, theirs: &Encryption) -> bool {
+    let sorted = |encryption: &Encryption| {
+        let mut recipients = encryption.recipients.clone();
+        recipients.sort_unstable();
+        recipients
+    };
+    ours.scheme == theirs.scheme && sorted(ours) == sorted(theirs)
+}

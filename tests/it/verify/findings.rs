@@ -1,0 +1,277 @@
+//! Each thing that can be wrong with a copy, at each kind of store.
+
+use nestegg::exit::Exit;
+use serde_json::Value;
+
+use super::Kept;
+use super::findings;
+use super::flip;
+use crate::support::servers::azurite::Azurite;
+use crate::support::servers::gcs::Gcs;
+use crate::support::servers::root::Root;
+use crate::support::servers::seaweedfs::SeaweedFs;
+use crate::support::world::World;
+
+/// Breaks one copy in each way, and leaves the first as it is.
+async fn each_finding_is_told_apart(kept: Kept) {
+    let root = &kept.roots["disk"];
+    root.remove(&kept.archive(1)).await;
+    kept.edit("disk", &kept.archive(2), |mut bytes| {
+        bytes.pop();
+        bytes
+    })
+    .await;
+    kept.edit("disk", &kept.archive(3), |mut bytes| {
+        bytes.push(0);
+        bytes
+    })
+    .await;
+    kept.edit("disk", &kept.archive(4), |bytes| flip(bytes, 1000))
+        .await;
+    root.remove(&kept.sidecar(5)).await;
+    kept.edit("disk", &kept.sidecar(6), |bytes| {
+        bytes[..bytes.len() / 2].to_vec()
+    })
+    .await;
+    kept.edit("disk", &kept.sidecar(7), |bytes| {
+        let mut document: Value = serde_json::from_slice(&bytes).unwrap();
+        document["archive"]["verdict"] = "structure".into();
+        serde_json::to_vec(&document).unwrap()
+    })
+    .await;
+    kept.edit("disk", &kept.sidecar(8), |mut bytes| {
+        bytes.push(b'\n');
+        bytes
+    })
+    .await;
+    root.remove(&kept.archive(9)).await;
+    root.remove(&kept.sidecar(9)).await;
+
+    let (quick, exit) = kept.verify(&["--quick"]).await;
+    assert_eq!(exit, Exit::Integrity);
+    // A store may give the altered archive the ETag of the old one's time and length.
+    let seen = findings(&kept, &quick);
+    let expected = [
+        "present sound",
+        "missing sound",
+        "truncated sound",
+        "longer sound",
+        "changed sound",
+        "present missing",
+        "present damaged",
+        "present differs",
+        "present altered",
+        "missing missing",
+    ];
+    assert_eq!(seen, expected);
+
+    let (full, exit) = kept.verify(&[]).await;
+    assert_eq!(exit, Exit::Integrity);
+    let expected = [
+        "sound sound",
+        "missing sound",
+        "truncated sound",
+        "longer sound",
+        "altered sound",
+        "sound missing",
+        "sound damaged",
+        "sound differs",
+        "sound altered",
+        "missing missing",
+    ];
+    assert_eq!(findings(&kept, &full), expected);
+
+    // What is lost no longer counts as held; a sound archive does, whatever its sidecar.
+    for number in 0..10 {
+        let is_held = !matches!(number, 1..=4 | 9);
+        assert_eq!(
+            kept.claimed_of(number).len(),
+            usize::from(is_held),
+            "{number}"
+        );
+    }
+    let verified = kept.claimed().iter().all(|copy| copy.verified_at.is_some());
+    assert!(verified, "{:?}", kept.claimed());
+
+    // And it stays lost until it is repaired.
+    let (again, exit) = kept.verify(&[]).await;
+    assert_eq!(exit, Exit::Integrity);
+    assert_eq!(findings(&kept, &again), expected);
+    let (repaired, exit) = kept.verify(&["--repair"]).await;
+    assert_eq!(exit, Exit::Done, "{:?}", repaired.errors);
+    assert_eq!(findings(&kept, &repaired), expected);
+    let (after, exit) = kept.verify(&[]).await;
+    assert_eq!(exit, Exit::Done);
+    assert_eq!(findings(&kept, &after), ["sound sound"; 10]);
+    kept.assert_restored("disk").await;
+}
+
+async fn at(root: Root) -> Kept {
+    Kept::at(World::new().await, [("disk", root)], 10).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_finding_is_told_apart_in_a_directory() {
+    each_finding_is_told_apart(Kept::on_disk(10).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_finding_is_told_apart_at_seaweedfs() {
+    each_finding_is_told_apart(at(SeaweedFs::shared().root("verify/findings")).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_finding_is_told_apart_at_azurite() {
+    each_finding_is_told_apart(at(Azurite::shared().root("verify/findings")).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_finding_is_told_apart_at_the_gcs_shim() {
+    each_finding_is_told_apart(at(Gcs::shared().root("verify/findings")).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sidecar_of_a_newer_format_is_told_and_never_written_over() {
+    let kept = Kept::on_disk(1).await;
+    kept.edit("disk", &kept.sidecar(0), |bytes| {
+        let text = String::from_utf8(bytes).unwrap();
+        text.replace("nestegg.copy/1", "nestegg.copy/3")
+            .into_bytes()
+    })
+    .await;
+    let before = kept.read("disk", &kept.sidecar(0)).await;
+    let (report, exit) = kept.verify(&["--repair"]).await;
+    assert_eq!(exit, Exit::Integrity);
+    assert_eq!(findings(&kept, &report), ["sound newer"]);
+    assert_eq!(kept.read("disk", &kept.sidecar(0)).await, before);
+    assert!(
+        report.errors[0].message.contains("not written over"),
+        "{:?}",
+        report.errors
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_whose_sidecar_was_never_digested_is_compared_with_the_ledger_and_digested() {
+    let kept = Kept::on_disk(1).await;
+    let forget = || {
+        let ledger = rusqlite::Connection::open(kept.world.ledger()).unwrap();
+        ledger
+            .execute("UPDATE copies SET sidecar_sha256 = NULL", [])
+            .unwrap();
+    };
+    forget();
+    let (report, exit) = kept.verify(&[]).await;
+    assert_eq!(
+        (exit, findings(&kept, &report)),
+        (Exit::Done, vec!["sound sound".to_owned()])
+    );
+    kept.edit("disk", &kept.sidecar(0), |mut bytes| {
+        bytes.push(b' ');
+        bytes
+    })
+    .await;
+    let (report, _) = kept.verify(&[]).await;
+    assert_eq!(findings(&kept, &report), ["sound altered"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_restored_from_where_is_said() {
+    let kept = Kept::on_two_disks(2).await;
+    kept.roots["disk"].remove(&kept.archive(0)).await;
+    let (report, exit) = kept.verify(&["--to", "disk"]).await;
+    assert_eq!(exit, Exit::Integrity);
+    let said = &report.errors[0];
+    assert_eq!(
+        said.message,
+        "the copy at disk is bad: the archive is missing"
+    );
+    assert_eq!(
+        said.hint,
+        "the backup can be restored from other, and the panel still listed it when it was last asked; \
+         `nestegg verify --repair` makes it anew"
+    );
+    kept.roots["other"].remove(&kept.archive(0)).await;
+    kept.world.panel.delete_backup(kept.backups[0]);
+    kept.run(&["mirror"]).await;
+    let (report, _) = kept
+        .verify(&["--backup", &kept.backups[0].to_string()])
+        .await;
+    assert_eq!(findings(&kept, &report), ["missing sound", "missing sound"]);
+    for error in &report.errors {
+        assert!(
+            error
+                .hint
+                .ends_with("it is lost; check the disk or store behind it"),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreachable_store_says_nothing_about_its_copies() {
+    let root = SeaweedFs::shared().root("verify/unreachable");
+    let world = World::new().await;
+    std::fs::create_dir(world.path("other")).unwrap();
+    let other = Root::folder(&world.path("other"));
+    let mut kept = Kept::at(world, [("disk", root.clone()), ("other", other)], 2).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", port.local_addr().unwrap());
+    drop(port);
+    kept.roots
+        .insert("disk".to_owned(), root.with_option("endpoint", address));
+    kept.configure("");
+    let before = kept.claimed();
+    let (report, exit) = kept.verify(&["--repair"]).await;
+    assert_eq!(exit, Exit::Partial, "{:?}", report.errors);
+    assert_eq!(kept.claimed().len(), before.len());
+    let (_, exit) = kept.verify(&["--to", "disk"]).await;
+    assert_eq!(exit, Exit::Failed);
+    let kept_there = SeaweedFs::shared().root("verify/unreachable").keys().await;
+    assert_eq!(kept_there.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_not_mounted_loses_nothing() {
+    let kept = Kept::on_disk(2).await;
+    std::fs::rename(kept.world.path("disk"), kept.world.path("gone")).unwrap();
+    let (report, exit) = kept.verify(&[]).await;
+    assert_eq!(
+        (exit, kept.claimed().len()),
+        (Exit::Failed, 2),
+        "{:?}",
+        report.errors
+    );
+    // An empty directory in its place is another matter: the copies are not there.
+    std::fs::create_dir(kept.world.path("disk")).unwrap();
+    let (report, exit) = kept.verify(&[]).await;
+    assert_eq!((exit, kept.claimed().len()), (Exit::Integrity, 0));
+    assert_eq!(findings(&kept, &report), ["missing missing"; 2]);
+    // Mounted again, they are found again.
+    std::fs::remove_dir(kept.world.path("disk")).unwrap();
+    std::fs::rename(kept.world.path("gone"), kept.world.path("disk")).unwrap();
+    let (report, exit) = kept.verify(&[]).await;
+    assert_eq!(
+        (exit, kept.claimed().len()),
+        (Exit::Done, 2),
+        "{:?}",
+        report.errors
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_copy_is_not_adopted_by_mirror_even_when_making_it_anew_fails_first() {
+    let kept = Kept::on_disk(1).await;
+    kept.edit("disk", &kept.archive(0), |bytes| flip(bytes, 77))
+        .await;
+    let (_, exit) = kept.verify(&[]).await;
+    assert_eq!(exit, Exit::Integrity);
+    kept.world.panel.stop_node().await;
+    let ran = kept.run(&["mirror", "--max-duration", "1h"]).await;
+    assert_ne!(ran.code, Some(0));
+    assert_eq!(kept.claimed(), []);
+    kept.world.panel.start_node().await.unwrap();
+    let ran = kept.run(&["mirror"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    kept.assert_restored("disk").await;
+}
