@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod help;
+pub mod ledger;
 pub mod progress;
 mod restore;
 pub mod session;
@@ -54,6 +55,7 @@ where
         Command::Status(_) => status(&flags, &environment, &session),
         Command::List(_) => list(&flags, &environment, &session).await,
         Command::Restore(_) => restore::run(&flags, &environment, &session).await,
+        Command::Ledger { command } => ledger::run(command, &flags, &environment, &session).await,
         Command::Config { command } => configure(command, &flags, &environment, &session).await,
     }
 }
@@ -283,6 +285,7 @@ fn exit_of(error: &ops::Error) -> Exit {
         ops::Error::Config(_)
         | ops::Error::Destination { .. }
         | ops::Error::SamePlace { .. }
+        | ops::Error::SeveralPlaces { .. }
         | ops::Error::NamesNothing { .. }
         | ops::Error::Choice(_)
         | ops::Error::Identities(_)
@@ -292,6 +295,7 @@ fn exit_of(error: &ops::Error) -> Exit {
         ops::Error::Ledger(error) if error.is_locked() => Exit::Locked,
         ops::Error::Ledger(_)
         | ops::Error::NobodyToAsk(_)
+        | ops::Error::ExportFile { .. }
         | ops::Error::NoHttp(_)
         | ops::Error::Scratch(_) => Exit::of_failure(error.kind()),
     }

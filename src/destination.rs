@@ -4,6 +4,7 @@
 //! parts, becomes a [`VerifiedUpload`] when the bytes are proved, and a [`StoredObject`] when it is
 //! visible. Nothing of the `object_store` crate is seen from outside, except in [`Destination::over`].
 
+mod begin;
 mod check;
 mod copies;
 mod error;
@@ -54,16 +55,11 @@ pub use crate::destination::redact::StoreFault;
 pub use crate::destination::stored::StoredObject;
 pub use crate::destination::tuning::DestinationTuning;
 pub use crate::destination::tuning::SizeHint;
-use crate::destination::upload::Cursor;
 pub use crate::destination::upload::OpenUpload;
 pub use crate::destination::upload::Upload;
 pub use crate::destination::upload::UploadJournal;
 pub use crate::destination::upload::VerifiedUpload;
-use crate::model::content::Position;
-use crate::model::content::StreamId;
-use crate::model::ids::BackupId;
 use crate::model::ids::DestinationName;
-use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
 use crate::model::key::ObjectKind;
 use crate::model::recipient::Recipient;
@@ -217,32 +213,6 @@ impl Destination {
         }
     }
 
-    /// The same place, where new copies are encrypted to these public keys; with none they are not.
-    #[must_use]
-    pub fn encrypting_to(self, recipients: &[Recipient]) -> Self {
-        Self {
-            encrypt_to: recipients.into(),
-            ..self
-        }
-    }
-
-    /// Who alone can read what is stored here from now on; empty when archives are stored as they are.
-    ///
-    /// Copies that are held already stay as they are: each says itself how it is encrypted.
-    pub fn encrypts_to(&self) -> &[Recipient] {
-        &self.encrypt_to
-    }
-
-    /// The key under which a new copy of a backup is stored here.
-    pub fn archive_key(&self, server: ServerId, backup: BackupId) -> ObjectKey {
-        let kind = if self.encrypt_to.is_empty() {
-            ObjectKind::Archive
-        } else {
-            ObjectKind::EncryptedArchive
-        };
-        ObjectKey::for_backup(server, backup, kind)
-    }
-
     /// What the operator calls it.
     pub fn name(&self) -> &DestinationName {
         &self.inner.name
@@ -257,56 +227,6 @@ impl Destination {
     /// The length of every part but the last, such that 10,000 parts suffice.
     pub fn part_bytes(&self, size: SizeHint) -> u64 {
         self.inner.tuning.part_bytes(size)
-    }
-
-    /// Begins an upload of parts of `part_bytes` of one stream, as a copy of the backup that `key`
-    /// names: under [`Self::archive_key`], sealed where the destination encrypts. Nothing is sent yet;
-    /// a local destination makes the server's directory.
-    ///
-    /// # Errors
-    /// What is wrong with a local directory; [`Error::Seal`].
-    pub async fn begin(
-        &self,
-        key: ObjectKey,
-        stream: StreamId,
-        part_bytes: u64,
-        journal: Arc<dyn UploadJournal>,
-    ) -> Result<Upload, Error> {
-        let key = self.archive_key(key.server(), key.backup());
-        self.begin_under(key, stream, part_bytes, journal).await
-    }
-
-    /// As [`Self::begin`], for the stored bytes of another copy, which are kept as they are, under `key`.
-    ///
-    /// # Errors
-    /// As [`Self::begin`].
-    pub async fn begin_as_it_is(
-        &self,
-        key: ObjectKey,
-        stream: StreamId,
-        part_bytes: u64,
-        journal: Arc<dyn UploadJournal>,
-    ) -> Result<Upload, Error> {
-        let sealing_nothing = self.clone().encrypting_to(&[]);
-        sealing_nothing
-            .begin_under(key, stream, part_bytes, journal)
-            .await
-    }
-
-    async fn begin_under(
-        &self,
-        key: ObjectKey,
-        stream: StreamId,
-        part_bytes: u64,
-        journal: Arc<dyn UploadJournal>,
-    ) -> Result<Upload, Error> {
-        let path = self.path_of(&key)?;
-        let lease = self.prepare(&key).await?;
-        let cursor = Cursor {
-            position: Position::start(stream),
-            part_bytes: part_bytes.max(1),
-        };
-        Upload::new(self.clone(), key, path, cursor, journal, lease).await
     }
 
     /// Aborts an upload that a killed run left; one that is gone already is fine.

@@ -6,12 +6,16 @@ use crate::model::outcome::Ended;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
+use crate::plan::check::Fixed;
+use crate::plan::check::Sign;
 use crate::report::Freshness;
 use crate::report::ListReport;
 use crate::report::MirrorReport;
 use crate::report::ServerStatus;
 use crate::report::StatusReport;
 use crate::report::VerifyReport;
+use crate::report::ledger::CheckReport;
+use crate::report::ledger::RebuildReport;
 use crate::report::outcome::Outcome;
 use crate::report::restore::RestoreReport;
 
@@ -150,6 +154,74 @@ impl Exit {
         }
     }
 
+    /// How `ledger rebuild` ends. The first row that applies:
+    ///
+    /// | what happened | exit |
+    /// |---|---|
+    /// | told to stop | 130, 143 |
+    /// | something at a destination is no copy, or is not what the ledger says | 4 |
+    /// | failures, and no destination could be gone through: refused credentials | 12 |
+    /// | … anything else | 1 |
+    /// | failures | 3 |
+    /// | none of these | 0 |
+    pub fn of_rebuild(report: &RebuildReport) -> Self {
+        let errors: Vec<FailureKind> = report.errors.iter().map(|error| error.kind).collect();
+        match report.ended {
+            Ended::BySigint => Self::Interrupted,
+            Ended::BySigterm => Self::Terminated,
+            Ended::InFull | Ended::AtLimit => Self::of_errors(&errors, report.places.len()),
+        }
+    }
+
+    /// How `ledger check` ends. The first row that applies:
+    ///
+    /// | what was found | exit |
+    /// |---|---|
+    /// | told to stop | 130, 143 |
+    /// | anything missing, unknown and not adopted, different, or no copy although something is there | 4 |
+    /// | errors, and nothing could be compared: refused credentials | 12 |
+    /// | … anything else | 1 |
+    /// | errors | 3 |
+    /// | everything is the same, or was adopted | 0 |
+    pub fn of_check(report: &CheckReport) -> Self {
+        let mut errors = Vec::new();
+        let mut is_amiss = false;
+        let mut compared = 0;
+        for finding in &report.findings {
+            match finding.sign {
+                Sign::Error(kind) => errors.push(kind),
+                Sign::Same => compared += 1,
+                Sign::Unknown if finding.fixed == Some(Fixed::Adopted) => compared += 1,
+                Sign::Missing | Sign::Unknown | Sign::Differs => is_amiss = true,
+            }
+        }
+        match report.ended {
+            Ended::BySigint => Self::Interrupted,
+            Ended::BySigterm => Self::Terminated,
+            Ended::InFull | Ended::AtLimit
+                if is_amiss || errors.contains(&FailureKind::Integrity) =>
+            {
+                Self::Integrity
+            }
+            Ended::InFull | Ended::AtLimit => Self::of_errors(&errors, compared),
+        }
+    }
+
+    /// How a command ends that had these errors, and went through so many things all the same.
+    fn of_errors(errors: &[FailureKind], gone_through: usize) -> Self {
+        if errors.is_empty() {
+            Self::Done
+        } else if errors.contains(&FailureKind::Integrity) {
+            Self::Integrity
+        } else if gone_through > 0 {
+            Self::Partial
+        } else if errors.contains(&FailureKind::Credentials) {
+            Self::Credentials
+        } else {
+            Self::Failed
+        }
+    }
+
     /// How `status` ends: 5 when a promise of freshness is broken, else 0.
     pub fn of_status(report: &StatusReport) -> Self {
         let is_broken = |server: &ServerStatus| match server.freshness {
@@ -277,6 +349,9 @@ mod tests {
     use crate::model::outcome::CopyState;
     use crate::model::outcome::Mode;
     use crate::model::outcome::Skipped;
+    use crate::plan::check::Finding;
+    use crate::plan::check::Place;
+    use crate::report::ledger::RebuiltPlace;
 
     use CopyState::AlreadyHeld;
     use CopyState::Failed;
@@ -565,6 +640,89 @@ mod tests {
             (Kind::Local, Exit::Failed),
         ] {
             assert_eq!(Exit::of_failure(kind), exit, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_rebuild_ends_with_the_worst_that_it_met() {
+        let place = RebuiltPlace {
+            destination: "b2".parse().unwrap(),
+            location: "s3://bucket".to_owned(),
+            added: Vec::new(),
+            known: 0,
+            left_out: 0,
+        };
+        let rebuilt = |places: usize, errors: &[(Scope, FailureKind)], ended| RebuildReport {
+            run: None,
+            started_at: Timestamp::UNIX_EPOCH,
+            finished_at: Timestamp::UNIX_EPOCH,
+            places: vec![place.clone(); places],
+            errors: errors
+                .iter()
+                .map(|(scope, kind)| failure(*scope, *kind))
+                .collect(),
+            ended,
+        };
+        for (report, exit) in [
+            (rebuilt(1, &[], Ended::InFull), Exit::Done),
+            (rebuilt(1, &[REFUSED_THERE], Ended::InFull), Exit::Partial),
+            (
+                rebuilt(1, &[REFUSED_THERE, CORRUPT], Ended::InFull),
+                Exit::Integrity,
+            ),
+            (
+                rebuilt(0, &[REFUSED_THERE], Ended::InFull),
+                Exit::Credentials,
+            ),
+            (rebuilt(0, &[DOWN], Ended::InFull), Exit::Failed),
+            (rebuilt(1, &[CORRUPT], Ended::BySigterm), Exit::Terminated),
+            (rebuilt(1, &[], Ended::BySigint), Exit::Interrupted),
+        ] {
+            assert_eq!(Exit::of_rebuild(&report), exit, "{report:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_ends_well_only_when_everything_is_the_same_or_was_adopted() {
+        let unreachable = Sign::Error(FailureKind::Unreachable);
+        let refused = Sign::Error(FailureKind::Credentials);
+        let broken = Sign::Error(FailureKind::Integrity);
+        for (signs, fixed, exit) in [
+            (&[][..], None, Exit::Done),
+            (&[Sign::Same], None, Exit::Done),
+            (&[Sign::Same, Sign::Missing], None, Exit::Integrity),
+            (&[Sign::Missing], Some(Fixed::MarkedLost), Exit::Integrity),
+            (&[Sign::Unknown], None, Exit::Integrity),
+            (&[Sign::Unknown], Some(Fixed::Adopted), Exit::Done),
+            (&[Sign::Differs], None, Exit::Integrity),
+            (&[Sign::Same, broken], None, Exit::Integrity),
+            (&[Sign::Same, unreachable], None, Exit::Partial),
+            (&[Sign::Differs, unreachable], None, Exit::Integrity),
+            (&[unreachable], None, Exit::Failed),
+            (&[unreachable, refused], None, Exit::Credentials),
+        ] {
+            let finding = |sign: &Sign| Finding {
+                sign: *sign,
+                place: Place::Destination("b2".parse().unwrap()),
+                server: None,
+                backup: None,
+                key: None,
+                fields: Vec::new(),
+                detail: String::new(),
+                fixed,
+            };
+            let mut report = CheckReport {
+                run: None,
+                started_at: Timestamp::UNIX_EPOCH,
+                finished_at: Timestamp::UNIX_EPOCH,
+                mode: Mode::DryRun,
+                findings: signs.iter().map(finding).collect(),
+                elsewhere: Vec::new(),
+                ended: Ended::InFull,
+            };
+            assert_eq!(Exit::of_check(&report), exit, "{signs:?}");
+            report.ended = Ended::BySigint;
+            assert_eq!(Exit::of_check(&report), Exit::Interrupted);
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod checks;
 mod copies;
+mod described;
 mod destinations;
 mod error;
 mod events;
@@ -34,8 +35,11 @@ pub use crate::ledger::checks::CopyToCheck;
 pub use crate::ledger::checks::DestinationVerified;
 pub use crate::ledger::checks::RecordedCopy;
 pub use crate::ledger::copies::CopyOrigin;
+pub use crate::ledger::described::DescribedCopy;
+pub use crate::ledger::described::Unrecordable;
 pub use crate::ledger::destinations::DestinationRef;
 pub use crate::ledger::error::Error;
+pub use crate::ledger::error::SqliteSays;
 pub use crate::ledger::journal::JournaledUpload;
 pub use crate::ledger::journal::UploadEnd;
 pub use crate::ledger::listing::ListingSeen;
@@ -77,11 +81,12 @@ impl Ledger {
 
     /// Opens the ledger at `path` to read it: while it is being written, and from a read-only medium.
     ///
+    /// A ledger of an older schema is read through a private copy: later changes do not show there.
     /// Every method that records answers [`Error::ReadOnly`].
     ///
     /// # Errors
-    /// [`Error::NoLedger`] when there is none or nothing was ever recorded in it; [`Error::Older`] when
-    /// its schema must be upgraded first; else as [`Self::open`].
+    /// [`Error::NoLedger`] when there is none or nothing was ever recorded in it; [`Error::Copy`] when
+    /// its schema is older and no copy could be made to upgrade and read; else as [`Self::open`].
     pub fn open_read_only(path: &Path) -> Result<Self, Error> {
         Ok(Self {
             connection: schema::open_read_only(path)?,

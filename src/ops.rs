@@ -3,6 +3,7 @@
 pub mod choice;
 pub mod config;
 pub mod described;
+pub mod ledger;
 pub mod list;
 pub mod mirror;
 pub mod restore;
@@ -10,14 +11,15 @@ pub mod setup;
 pub mod status;
 pub mod verify;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::destination::DestinationTuning;
 use crate::env::StopSignal;
-use crate::ledger;
 use crate::model::ids::DestinationName;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
+use crate::model::text::shown_name;
 use crate::panel::PanelTuning;
 use crate::plan::restore::NoChoice;
 use crate::transfer;
@@ -52,7 +54,7 @@ impl Tuning {
 pub enum Error {
     /// The ledger can't be used, or another run holds it.
     #[error(transparent)]
-    Ledger(#[from] ledger::Error),
+    Ledger(#[from] crate::ledger::Error),
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] crate::config::Error),
@@ -73,6 +75,22 @@ pub enum Error {
         second: DestinationName,
         /// Where both lead.
         location: String,
+    },
+    /// What is asked for speaks of one destination, and several are meant.
+    #[error(
+        "copies at several destinations are meant, and the keys of SHA256SUMS are those below one root"
+    )]
+    SeveralPlaces {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The file of an export could not be written; what had its name still has it.
+    #[error("could not write `{}`", .path.display())]
+    ExportFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
     },
     /// A word of `status` or `list` fits nothing recorded or configured.
     #[error("`{flag} {word}` names no {what} that is recorded or configured")]
@@ -101,7 +119,7 @@ pub enum Error {
     },
     /// The ledger can't be read, and no destination is configured that could be asked instead.
     #[error(transparent)]
-    NobodyToAsk(ledger::Error),
+    NobodyToAsk(crate::ledger::Error),
     /// A private key could not be read.
     #[error(transparent)]
     Identities(#[from] transfer::unseal::Error),
@@ -137,9 +155,12 @@ impl Error {
             Self::Identities(error) => error.kind(),
             Self::Output(error) => error.kind(),
             Self::Stopped(_) => FailureKind::Interrupted,
-            Self::SamePlace { .. } | Self::NoSuchTarget | Self::NoHttp(_) | Self::Scratch(_) => {
-                FailureKind::Local
-            }
+            Self::SamePlace { .. }
+            | Self::SeveralPlaces { .. }
+            | Self::ExportFile { .. }
+            | Self::NoSuchTarget
+            | Self::NoHttp(_)
+            | Self::Scratch(_) => FailureKind::Local,
         }
     }
 
@@ -166,6 +187,13 @@ impl Error {
             Self::Identities(error) => error.hint().to_owned(),
             Self::Output(error) => error.hint(),
             Self::NoSuchTarget => "restore to a file with --output".to_owned(),
+            Self::SeveralPlaces { names } => {
+                let names: Vec<String> = names.iter().map(|name| shown_name(name, 40)).collect();
+                format!("choose one of them with --to: {}", names.join(", "))
+            }
+            Self::ExportFile { .. } => {
+                "check that its folder exists, has room, and may be written by this user".to_owned()
+            }
             Self::Stopped(_) => "run it again".to_owned(),
             Self::NoHttp(error) => error.hint(),
             Self::Scratch(_) => "check the temporary directory".to_owned(),
@@ -181,6 +209,8 @@ impl Error {
             | Self::Config(_)
             | Self::Destination { .. }
             | Self::SamePlace { .. }
+            | Self::SeveralPlaces { .. }
+            | Self::ExportFile { .. }
             | Self::NamesNothing { .. }
             | Self::Choice(_)
             | Self::Identities(_)

@@ -1,7 +1,9 @@
 //! Reports as data; the renderings are below.
 
+pub mod export;
 pub mod human;
 pub mod json;
+pub mod ledger;
 pub mod outcome;
 pub mod restore;
 pub mod verify;

@@ -210,18 +210,25 @@ pub async fn run(job: Job, shared: &Shared) -> Finished {
         sidecar,
     } = job;
     let part_bytes = part_bytes(&destinations, expected.length_bytes, hinted_bytes);
-    let sealed = destinations
-        .iter()
-        .filter(|destination| !destination.encrypts_to().is_empty())
-        .count();
+    let as_stored = source.as_stored().cloned();
+    let (inspect, sealed) = match &as_stored {
+        // There is nothing to be seen in it, and nothing to be encrypted.
+        Some(_) => (Inspect::WhenNeeded, 0),
+        None => (inspect, sealing(&destinations)),
+    };
     let tuning = shared.tuning.beside_sealed(sealed);
     let cutter = PartCutter::new(part_bytes);
     let stream = cutter.stream();
-    let mut slots =
-        join_all(destinations.into_iter().map(|destination| {
-            Slot::begin(destination, &key, stream, part_bytes, &shared.journal)
-        }))
-        .await;
+    let mut slots = join_all(destinations.into_iter().map(async |destination| {
+        let journal = &shared.journal;
+        match &as_stored {
+            None => Slot::begin(destination, &key, stream, part_bytes, journal).await,
+            Some(copy) => {
+                Slot::begin_as_stored(destination, copy, stream, part_bytes, journal).await
+            }
+        }
+    }))
+    .await;
     for slot in &mut slots {
         slot.share_with(sealed);
     }
@@ -261,6 +268,14 @@ pub async fn run(job: Job, shared: &Shared) -> Finished {
         copies,
         source_failure,
     }
+}
+
+/// How many of them encrypt.
+fn sealing(destinations: &[Destination]) -> usize {
+    destinations
+        .iter()
+        .filter(|destination| !destination.encrypts_to().is_empty())
+        .count()
 }
 
 /// Compares what came with what was expected, and asks the panel whether that still holds.
@@ -322,8 +337,8 @@ async fn publish(
         error.failure(Scope::Destination, destination.name().to_string())
     };
     let verified: VerifiedUpload = upload.verify(content).await.map_err(failed)?;
-    let stored = verified.commit().await.map_err(failed)?;
-    let sidecar = draft.describe(&stored, shared.env.now());
+    let stored = verified.commit(shared.env.now()).await.map_err(failed)?;
+    let sidecar = draft.describe(&stored);
     let stored = destination
         .write_sidecar(&stored, &sidecar)
         .await

@@ -1,5 +1,6 @@
 //! The command line: what may be typed, and its way into plain [`Flags`].
 
+pub mod ledger;
 pub mod restore;
 pub mod verify;
 
@@ -13,6 +14,7 @@ use clap::Subcommand;
 use clap::ValueEnum;
 use jiff::SignedDuration;
 
+use crate::cli::args::ledger::LedgerCommand;
 use crate::cli::args::restore::RestoreArgs;
 use crate::cli::args::verify::VerifyArgs;
 use crate::cli::help;
@@ -153,6 +155,13 @@ pub enum Command {
     /// Read copies back and compare them with what was recorded; repair bad ones
     #[command(after_help = help::VERIFY)]
     Verify(Box<VerifyArgs>),
+    /// Make the ledger anew, compare it with what is there, hand it out
+    #[command(after_help = help::LEDGER, subcommand_required = true, arg_required_else_help = true)]
+    Ledger {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: LedgerCommand,
+    },
     /// Write, show or check the configuration
     #[command(after_help = help::CONFIG, subcommand_required = true, arg_required_else_help = true)]
     Config {
@@ -349,6 +358,7 @@ impl Cli {
                 Command::List(args) => Request::Read(args.only.flags(&args.from)),
                 Command::Restore(args) => Request::Restore(Box::new(args.flags())),
                 Command::Verify(args) => Request::Verify(Box::new(args.flags())),
+                Command::Ledger { command } => command.request(),
                 Command::Config { command } => match command {
                     ConfigCommand::Init | ConfigCommand::Show => Request::Show,
                     ConfigCommand::Check => Request::Check,

@@ -139,6 +139,67 @@ deletes nothing, and --repair writes over nothing that reads back right.
 The exit code is 4 when a copy is bad and was not repaired. A run in which all
 that was bad was repaired ends with 0, and says so on standard error even with -q.";
 
+/// Below `nestegg ledger --help`.
+pub(super) const LEDGER: &str = "\
+The ledger records what is held where. Losing it loses nothing: every copy has a
+sidecar beside it that says all there is to say. No ledger command writes to a
+destination or to a panel.";
+
+/// Below `nestegg ledger rebuild --help`.
+pub(super) const LEDGER_REBUILD: &str = "\
+Examples:
+  From every destination of the configuration:
+    nestegg ledger rebuild
+  Without a configuration file:
+    nestegg ledger rebuild --from ./offsite --ledger ./ledger.sqlite3
+
+Copies that the ledger has already stay as they are; where a sidecar says
+something else, that is told. A ledger file that is damaged is left alone: move
+it away, with its -wal and -shm, then rebuild. When a copy was last read back is
+in no sidecar, so `verify` begins anew.
+
+The exit code is 4 when something at a destination could not be taken for a copy,
+3 when something could not be read.";
+
+/// Below `nestegg ledger check --help`.
+pub(super) const LEDGER_CHECK: &str = "\
+One line a copy: symbol, destination, key, and what there is to say.
+  =  the ledger and the sidecar say the same, and the archive's length is right
+  -  recorded, and not there
+  +  there, and not recorded; or on the panel, and held nowhere
+  *  different: in these fields
+  !  could not be compared, or is no copy although something is there
+
+Examples:
+  nestegg ledger check
+  nestegg -q ledger check --to b2              only what is not the same
+  nestegg ledger check --panel                 ask the panels of the configuration too
+  nestegg ledger check --fix                   take over +, stop counting -
+
+Archives are not read: for that there is `nestegg verify`. Without --fix nothing is
+written and a running mirror is not waited for. No destination and no panel is ever
+changed. Where nothing at all is left, --fix marks nothing as lost: it may be a disk
+that is not mounted.
+
+The exit code is 0 when every line is = (or was adopted), 4 when something is
+missing, unknown, different or damaged, 3 when something could not be compared.";
+
+/// Below `nestegg ledger export --help`.
+pub(super) const LEDGER_EXPORT: &str = "\
+Examples:
+  Check a folder without nestegg:
+    nestegg ledger export --to nas --output /srv/offsite/SHA256SUMS
+    cd /srv/offsite && sha256sum -c --quiet SHA256SUMS
+  Check a bucket without nestegg:
+    nestegg ledger export --to b2 --output SHA256SUMS
+    rclone check --checkfile sha256 --download --one-way SHA256SUMS b2:bucket/prefix
+  A table of everything, for a spreadsheet:
+    nestegg ledger export --format csv --output copies.csv
+
+The digests are those of the objects as they are stored, encrypted or not. Only
+the ledger is read: no panel and no destination is contacted, and a running
+mirror is not waited for.";
+
 /// Below `nestegg config --help`.
 pub(super) const CONFIG: &str = "\
 The file is --config FILE, else NESTEGG_CONFIG, else

@@ -225,6 +225,6 @@ pub async fn second_signal(env: &Env, session: &Session) -> StopSignal {
         }
     };
     env.stop(next().await);
-    session.say("stopping: uploads under way are aborted; once more stops at once");
+    session.say("stopping: what is under way is broken off cleanly; once more stops at once");
     next().await
 }

@@ -1,5 +1,6 @@
 //! What was typed, as plain data: `cli` makes it, `resolve` reads it.
 
+pub mod ledger;
 pub mod restore;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::config::flags::ledger::LedgerFlags;
 use crate::config::flags::restore::RestoreFlags;
 use crate::config::settings::CreateBackup;
 use crate::config::settings::PanelScope;
@@ -43,6 +45,9 @@ pub enum Request {
     /// `status` and `list`: only the ledger must be known; no secret file is read, no command run,
     /// unless `--from` asks destinations instead.
     Read(FilterFlags),
+    /// `ledger rebuild` and `ledger check`: destinations must be there, panels when they are asked;
+    /// their secrets are read.
+    Ledger(Box<LedgerFlags>),
     /// `config show`: whatever is there; no secret file is read, no command run.
     Show,
     /// `config check`: as a `mirror` without flags would.
@@ -55,7 +60,7 @@ impl Request {
         match self {
             Self::Restore(flags) => !flags.from.is_empty(),
             Self::Read(flags) => !flags.from.is_empty(),
-            Self::Mirror(_) | Self::Verify(_) | Self::Show | Self::Check => false,
+            Self::Mirror(_) | Self::Verify(_) | Self::Ledger(_) | Self::Show | Self::Check => false,
         }
     }
 }

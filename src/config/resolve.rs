@@ -117,9 +117,22 @@ pub fn resolve(
                 destinations: Need::Any,
             },
         ),
+        Request::Ledger(wanted) => {
+            let panels = match wanted.panels {
+                Some(_) => Need::Some,
+                None => Need::Nothing,
+            };
+            let destinations = Need::Some;
+            let needs = Needs {
+                panels,
+                destinations,
+            };
+            (wanted.as_mirror(), needs)
+        }
     };
     let places = match &flags.request {
         Request::Restore(_) | Request::Read(_) => "--from",
+        Request::Ledger(wanted) => wanted.places_flag,
         Request::Mirror(_) | Request::Verify(_) | Request::Check | Request::Show => "--to",
     };
     let mut resolver = Resolver {
@@ -160,6 +173,10 @@ pub fn resolve(
             servers: wanted.servers.clone(),
             ..Filter::default()
         },
+        Request::Ledger(wanted) => Filter {
+            servers: wanted.servers.clone(),
+            ..Filter::default()
+        },
         Request::Mirror(_) | Request::Restore(_) | Request::Show | Request::Check => {
             Filter::default()
         }
@@ -169,6 +186,7 @@ pub fn resolve(
         Request::Mirror(_)
         | Request::Verify(_)
         | Request::Read(_)
+        | Request::Ledger(_)
         | Request::Show
         | Request::Check => None,
     };
@@ -370,6 +388,7 @@ impl Resolver<'_> {
             Request::Mirror(_)
             | Request::Restore(_)
             | Request::Read(_)
+            | Request::Ledger(_)
             | Request::Show
             | Request::Check => VerifySettings {
                 only: Vec::new(),

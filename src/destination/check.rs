@@ -148,6 +148,7 @@ impl Destination {
             self.location().to_owned(),
             facts,
             etag,
+            copy.mirrored_at,
         ))
     }
 }

@@ -90,7 +90,7 @@ impl FoundCopy {
             structure: stored.structure(),
             etag: stored.etag().map(str::to_owned),
             verdict: stored.verdict(),
-            mirrored_at: sidecar.written_at,
+            mirrored_at: stored.stored_at(),
             verified_at: None,
         }
     }
@@ -129,8 +129,8 @@ impl Examined {
         }
     }
 
-    /// Why a sidecar that is there is no proof of a copy.
-    fn why_unusable(&self) -> Option<String> {
+    /// Why a sidecar that is there is no proof of a copy; `None` where there is a copy, or no sidecar.
+    pub fn why_unusable(&self) -> Option<String> {
         match self {
             Self::Whole(_) | Self::NoSidecar => None,
             Self::BadSidecar { why } => Some(why.clone()),
@@ -254,6 +254,7 @@ impl Destination {
             self.location().to_owned(),
             facts,
             etag,
+            sidecar.written_at,
         )
         .beside_sidecar(Hasher::digest(Algorithm::Sha256, &document));
         Ok(Examined::Whole(Box::new(FoundCopy {

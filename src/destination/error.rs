@@ -182,6 +182,12 @@ pub enum Error {
         /// What was proved.
         proved_bytes: u64,
     },
+    /// An encrypted copy is copied as it is only to where the same people may read it.
+    #[error("`{key}` is encrypted to others than this destination's copies")]
+    OtherRecipients {
+        /// The copy.
+        key: ObjectKey,
+    },
     /// An archive could not be encrypted.
     #[error("could not encrypt `{key}`")]
     Seal {
@@ -258,6 +264,7 @@ impl Error {
             | Self::OutOfOrder { .. }
             | Self::UnevenPart { .. }
             | Self::Seal { .. }
+            | Self::OtherRecipients { .. }
             | Self::Ended { .. }
             | Self::SidecarOfAnother { .. }
             | Self::ForeignUpload { .. } => FailureKind::Local,
@@ -326,6 +333,7 @@ impl Error {
             | Self::UnevenPart { .. }
             | Self::Unproved { .. }
             | Self::Seal { .. }
+            | Self::OtherRecipients { .. }
             | Self::Ended { .. }
             | Self::Journal { .. }
             | Self::Sidecar { .. }
@@ -376,6 +384,7 @@ impl Error {
             | Self::UnevenPart { .. }
             | Self::Unproved { .. }
             | Self::Seal { .. }
+            | Self::OtherRecipients { .. }
             | Self::Ended { .. }
             | Self::SidecarOfAnother { .. }
             | Self::ForeignUpload { .. }

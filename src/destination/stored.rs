@@ -1,10 +1,13 @@
 //! The proof that a copy is held.
 
+use jiff::Timestamp;
+
 use crate::model::checksum::ContentDigest;
 use crate::model::checksum::Verdict;
 use crate::model::content::StreamDigest;
 use crate::model::content::Structure;
 use crate::model::content::VerifiedContent;
+use crate::model::holding::SealedCopy;
 use crate::model::ids::DestinationName;
 use crate::model::key::ObjectKey;
 use crate::model::sidecar::Encryption;
@@ -28,6 +31,7 @@ pub struct StoredObject {
     encryption: Option<Encryption>,
     etag: Option<String>,
     sidecar_sha256: Option<ContentDigest>,
+    stored_at: Timestamp,
 }
 
 /// What a sidecar, or a proof, says of an archive and of the object that holds it.
@@ -56,6 +60,19 @@ impl Facts {
         }
     }
 
+    /// Of an age file that is copied as it is.
+    pub(super) fn as_stored(copy: &SealedCopy) -> Self {
+        Self {
+            archive_bytes: copy.archive_bytes,
+            archive_sha256: copy.sha256.clone(),
+            verdict: copy.verdict,
+            structure: copy.structure,
+            stored_bytes: copy.stored_bytes,
+            stored_sha256: copy.stored_sha256.clone(),
+            encryption: Some(copy.encryption.clone()),
+        }
+    }
+
     /// Of an archive that is stored in an age file of this digest.
     pub(super) fn sealed(
         content: &VerifiedContent,
@@ -78,6 +95,7 @@ impl StoredObject {
         location: String,
         facts: Facts,
         etag: Option<String>,
+        stored_at: Timestamp,
     ) -> Self {
         let Facts {
             archive_bytes,
@@ -101,6 +119,7 @@ impl StoredObject {
             encryption,
             etag,
             sidecar_sha256: None,
+            stored_at,
         }
     }
 
@@ -166,6 +185,25 @@ impl StoredObject {
     /// How the object is encrypted, if it is.
     pub const fn encryption(&self) -> Option<&Encryption> {
         self.encryption.as_ref()
+    }
+
+    /// When it became visible: the one time that its sidecar and the ledger both say.
+    pub const fn stored_at(&self) -> Timestamp {
+        self.stored_at
+    }
+
+    /// The copy as another one can be made of it without opening it; `None` when it is not encrypted.
+    pub fn sealed(&self) -> Option<SealedCopy> {
+        self.encryption.as_ref().map(|encryption| SealedCopy {
+            key: self.key.clone(),
+            archive_bytes: self.archive_bytes,
+            sha256: self.archive_sha256.clone(),
+            verdict: self.verdict,
+            structure: self.structure,
+            stored_bytes: self.stored_bytes,
+            stored_sha256: self.stored_sha256.clone(),
+            encryption: encryption.clone(),
+        })
     }
 
     /// The store's own mark of this version of the object, where it has one.

@@ -4,20 +4,21 @@
 //! An [`Upload`] takes parts and has no `commit`:
 //!
 //! ```compile_fail,E0599
-//! async fn publish(upload: nestegg::destination::Upload) {
-//!     let _stored = upload.commit().await;
+//! async fn publish(upload: nestegg::destination::Upload, now: jiff::Timestamp) {
+//!     let _stored = upload.commit(now).await;
 //! }
 //! ```
 //!
 //! Only what [`Upload::verify`] returns has one:
 //!
 //! ```
-//! async fn publish(upload: nestegg::destination::VerifiedUpload) {
-//!     let _stored = upload.commit().await;
+//! async fn publish(upload: nestegg::destination::VerifiedUpload, now: jiff::Timestamp) {
+//!     let _stored = upload.commit(now).await;
 //! }
 //! ```
 
 mod behind;
+mod cursor;
 mod parts;
 mod request;
 mod sealed;
@@ -26,29 +27,25 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use object_store::path::Path;
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use crate::destination::Destination;
 use crate::destination::error::Error;
 use crate::destination::error::JournalError;
 use crate::destination::local::Lease;
-use crate::destination::seal::Sealer;
-use crate::destination::seal::sealed_part_bytes;
 use crate::destination::stored::Facts;
 use crate::destination::stored::StoredObject;
-use crate::destination::tuning::MAX_PARTS;
+pub(super) use crate::destination::upload::cursor::Cursor;
 use crate::destination::upload::parts::Running;
 use crate::destination::upload::request::Open;
 use crate::destination::upload::request::Target;
 use crate::destination::upload::sealed::Sealing;
 use crate::model::content::Part;
-use crate::model::content::Position;
 use crate::model::content::VerifiedContent;
+use crate::model::holding::SealedCopy;
 use crate::model::key::ObjectKey;
-use crate::model::recipient::SCHEME;
-use crate::model::sidecar::Encryption;
 
 /// An upload whose id outlives this process, so that a later run can abort it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +78,18 @@ pub trait UploadJournal: Send + Sync + fmt::Debug {
 #[must_use = "nothing is stored until it is verified and committed; abort it to leave nothing behind"]
 pub struct Upload {
     sending: Sending,
-    sealing: Option<Box<Sealing>>,
+    form: Form,
+}
+
+/// What becomes of the parts on their way.
+#[derive(Debug)]
+enum Form {
+    /// They are stored as they come.
+    Plain,
+    /// They are encrypted.
+    Sealing(Box<Sealing>),
+    /// They are those of an age file, which is stored as it is.
+    AsStored(Box<Facts>),
 }
 
 /// An upload whose bytes are proved: still invisible.
@@ -101,37 +109,45 @@ impl Upload {
         journal: Arc<dyn UploadJournal>,
         lease: Option<Lease>,
     ) -> Result<Self, Error> {
-        let target = Target {
-            destination,
-            key,
-            path,
-            mark: Uuid::new_v4().simple().to_string(),
-            journal,
-        };
-        let in_flight = target.destination.tuning().in_flight(cursor.part_bytes);
-        let (cursor, sealing) = if target.destination.encrypts_to().is_empty() {
-            (cursor, None)
-        } else {
-            let (sealed, sealing) = sealing(&target, cursor).await?;
-            (sealed, Some(Box::new(sealing)))
-        };
-        let mut upload = Self {
-            sending: Sending {
-                target,
-                in_flight,
-                cursor,
-                _lease: lease,
-                stage: Stage::Empty,
-            },
-            sealing,
-        };
+        let target = Target::new(destination, key, path, journal);
+        if target.destination.encrypts_to().is_empty() {
+            return Ok(Self::over(target, cursor, lease, Form::Plain));
+        }
+        let (cursor, sealing) = Sealing::begin(&target, cursor).await?;
+        let mut upload = Self::over(target, cursor, lease, Form::Sealing(Box::new(sealing)));
         upload.share_with(1);
         Ok(upload)
     }
 
+    pub(super) fn as_stored(
+        destination: Destination,
+        copy: &SealedCopy,
+        path: Path,
+        cursor: Cursor,
+        journal: Arc<dyn UploadJournal>,
+        lease: Option<Lease>,
+    ) -> Self {
+        let target = Target::new(destination, copy.key.clone(), path, journal);
+        let form = Form::AsStored(Box::new(Facts::as_stored(copy)));
+        Self::over(target, cursor, lease, form)
+    }
+
+    fn over(target: Target, cursor: Cursor, lease: Option<Lease>, form: Form) -> Self {
+        Self {
+            sending: Sending {
+                in_flight: target.destination.tuning().in_flight(cursor.part_bytes),
+                target,
+                cursor,
+                _lease: lease,
+                stage: Stage::Empty,
+            },
+            form,
+        }
+    }
+
     /// Says how many uploads of one transfer seal, this one included: they share the memory for it.
     pub fn share_with(&mut self, sealed_uploads: usize) {
-        if let Some(sealing) = &self.sealing {
+        if let Form::Sealing(sealing) = &self.form {
             let shared = sealed::in_flight(sealing.part_bytes(), sealed_uploads);
             self.sending.in_flight = self.sending.in_flight.min(shared);
         }
@@ -147,9 +163,9 @@ impl Upload {
     /// sent; else what became of this part's or an earlier part's request. The upload is of no
     /// more use then: abort it.
     pub async fn send(&mut self, part: Part) -> Result<(), Error> {
-        match &mut self.sealing {
-            None => self.sending.send(part).await,
-            Some(sealing) => sealing.send(part, &mut self.sending).await,
+        match &mut self.form {
+            Form::Plain | Form::AsStored(_) => self.sending.send(part).await,
+            Form::Sealing(sealing) => sealing.send(part, &mut self.sending).await,
         }
     }
 
@@ -158,9 +174,10 @@ impl Upload {
     /// # Errors
     /// [`Error::Unproved`], or what became of a part; the upload is aborted.
     pub async fn verify(mut self, content: &VerifiedContent) -> Result<VerifiedUpload, Error> {
-        let settled = match &mut self.sealing {
-            None => self.sending.settle(content).await,
-            Some(sealing) => sealing.settle(content, &mut self.sending).await,
+        let settled = match self.form {
+            Form::Plain => self.sending.settle(content).await,
+            Form::Sealing(mut sealing) => sealing.settle(content, &mut self.sending).await,
+            Form::AsStored(facts) => self.sending.settle_as_stored(content, *facts).await,
         };
         match settled {
             Ok(facts) => Ok(VerifiedUpload {
@@ -182,101 +199,20 @@ impl Upload {
 }
 
 impl VerifiedUpload {
-    /// Makes the object visible, atomically, and checks that the store holds all of it.
+    /// Makes the object visible, atomically, and checks that the store holds all of it. `now` becomes
+    /// the time that its sidecar and the ledger say.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Deadline`]: the object may or may not be visible; repeating the
     /// whole upload is safe. [`Error::SizeDiffers`]: the store acknowledged the object and holds
     /// something else.
-    pub async fn commit(mut self) -> Result<StoredObject, Error> {
-        self.sending.publish(self.facts).await
+    pub async fn commit(mut self, now: Timestamp) -> Result<StoredObject, Error> {
+        self.sending.publish(self.facts, now).await
     }
 
     /// As [`Upload::abort`].
     pub async fn abort(mut self) {
         self.sending.abort().await;
-    }
-}
-
-/// Begins the age file that `cursor`'s stream is sealed into, and says where its parts begin.
-async fn sealing(target: &Target, cursor: Cursor) -> Result<(Cursor, Sealing), Error> {
-    let destination = target.destination.clone();
-    let recipients = destination.encrypts_to();
-    let part_bytes = sealed_part_bytes(cursor.part_bytes, recipients.len());
-    let encryption = Encryption {
-        scheme: SCHEME.to_owned(),
-        recipients: recipients.iter().map(ToString::to_string).collect(),
-    };
-    let begun = tokio::task::spawn_blocking(move || {
-        Sealer::new(destination.encrypts_to(), part_bytes).map(Box::new)
-    });
-    let sealer = begun
-        .await
-        .map_err(|source| Error::Crashed {
-            action: "encrypt",
-            what: target.key.to_string(),
-            source,
-        })?
-        .map_err(|source| Error::Seal {
-            key: target.key.clone(),
-            source: Box::new(source),
-        })?;
-    let of_age_file = Cursor {
-        position: Position::start(sealer.stream()),
-        part_bytes,
-    };
-    Ok((of_age_file, Sealing::new(sealer, encryption, cursor)))
-}
-
-/// Where in a stream of equal parts an upload is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Cursor {
-    pub(super) position: Position,
-    pub(super) part_bytes: u64,
-}
-
-impl Cursor {
-    /// Where it is after `part`, if that is the next one and has the right length.
-    fn after(&self, part: &Part, key: &ObjectKey) -> Result<Self, Error> {
-        let mut after = *self;
-        after
-            .position
-            .advance(part)
-            .map_err(|source| Error::OutOfOrder {
-                key: key.clone(),
-                source,
-            })?;
-        if part.length_bytes() == 0 {
-            return Ok(after);
-        }
-        let taken = self.position.bytes();
-        if part.length_bytes() > self.part_bytes || !taken.is_multiple_of(self.part_bytes) {
-            return Err(Error::UnevenPart {
-                key: key.clone(),
-                came_bytes: part.length_bytes(),
-                part_bytes: self.part_bytes,
-            });
-        }
-        if taken / self.part_bytes >= MAX_PARTS {
-            return Err(Error::TooManyParts {
-                key: key.clone(),
-                part_bytes: self.part_bytes,
-            });
-        }
-        Ok(after)
-    }
-
-    /// Checks that the proof is of exactly what was taken.
-    fn prove(&self, content: &VerifiedContent, key: &ObjectKey) -> Result<(), Error> {
-        if self.position == content.end() {
-            Ok(())
-        } else {
-            Err(Error::Unproved {
-                key: key.clone(),
-                sent_bytes: self.position.bytes(),
-                proved_bytes: content.bytes(),
-            })
-        }
     }
 }
 
@@ -371,6 +307,23 @@ impl Sending {
         Ok(Facts::plain(content))
     }
 
+    async fn settle_as_stored(
+        &mut self,
+        content: &VerifiedContent,
+        facts: Facts,
+    ) -> Result<Facts, Error> {
+        let sent = self.settle(content).await?;
+        if sent.stored_bytes == facts.stored_bytes && sent.stored_sha256 == facts.stored_sha256 {
+            Ok(facts)
+        } else {
+            Err(Error::Unproved {
+                key: self.target.key.clone(),
+                sent_bytes: sent.stored_bytes,
+                proved_bytes: facts.stored_bytes,
+            })
+        }
+    }
+
     /// Waits for the parts on the way, and says how many bytes that were in all.
     async fn all_sent(&mut self) -> Result<u64, Error> {
         let target = self.target.clone();
@@ -383,7 +336,7 @@ impl Sending {
         Ok(self.cursor.position.bytes())
     }
 
-    async fn publish(&mut self, facts: Facts) -> Result<StoredObject, Error> {
+    async fn publish(&mut self, facts: Facts, now: Timestamp) -> Result<StoredObject, Error> {
         let target = self.target.clone();
         let (acknowledged, mut open) = match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Empty => (target.put(None).await, None),
@@ -432,6 +385,7 @@ impl Sending {
             target.destination.location().to_owned(),
             facts,
             found.etag,
+            now,
         ))
     }
 

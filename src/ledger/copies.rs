@@ -14,7 +14,6 @@ use crate::ledger::error::Fault;
 use crate::ledger::events;
 use crate::ledger::events::Subject;
 use crate::ledger::listing;
-use crate::ledger::listing::BackupRow;
 use crate::ledger::rows;
 use crate::model::checksum::ContentDigest;
 use crate::model::checksum::Verdict;
@@ -38,16 +37,19 @@ pub enum CopyOrigin {
     Repaired,
     /// It was there already, with a valid sidecar.
     Adopted,
+    /// It was there when the ledger was made anew, from sidecars alone.
+    Rebuilt,
 }
 
 impl CopyOrigin {
     /// The word for it in the events.
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Mirrored => "mirrored",
             Self::Filled => "filled",
             Self::Repaired => "repaired",
             Self::Adopted => "adopted",
+            Self::Rebuilt => "rebuilt",
         }
     }
 }
@@ -66,6 +68,7 @@ pub(super) struct CopyFacts<'a> {
     pub(super) etag: Option<&'a str>,
     pub(super) encryption: Option<&'a Encryption>,
     pub(super) sidecar_sha256: Option<&'a ContentDigest>,
+    pub(super) stored_at: Timestamp,
 }
 
 impl<'a> From<&'a StoredObject> for CopyFacts<'a> {
@@ -82,6 +85,7 @@ impl<'a> From<&'a StoredObject> for CopyFacts<'a> {
             etag: stored.etag(),
             encryption: stored.encryption(),
             sidecar_sha256: stored.sidecar_sha256(),
+            stored_at: stored.stored_at(),
         }
     }
 }
@@ -243,7 +247,12 @@ impl Ledger {
             let completed_at = known
                 .completed_at
                 .ok_or(Error::NotCompleted { server, backup })?;
-            upsert_verified(tx, run, destination, facts, &known, completed_at, now)?;
+            let as_listed = AsListed {
+                backup: known.id,
+                panel_checksum: known.checksum.as_deref(),
+                completed_at,
+            };
+            upsert_verified(tx, run, destination, facts, &as_listed, now)?;
             tx.prepare_cached(
                 "UPDATE destinations SET first_copy_at = ?2 WHERE id = ?1 AND first_copy_at IS NULL",
             )?
@@ -281,23 +290,31 @@ pub(super) fn subject_of(
     Ok((subject, backup_row))
 }
 
-fn upsert_verified(
+/// What the panel says, or said, of the backup that a copy is of.
+#[derive(Debug)]
+pub(super) struct AsListed<'a> {
+    /// The backup's row.
+    pub(super) backup: i64,
+    pub(super) panel_checksum: Option<&'a str>,
+    pub(super) completed_at: i64,
+}
+
+pub(super) fn upsert_verified(
     tx: &Transaction<'_>,
     run: RunId,
     destination: DestinationRef,
     facts: &CopyFacts<'_>,
-    known: &BackupRow,
-    completed_at: i64,
-    now: Timestamp,
+    as_listed: &AsListed<'_>,
+    wanted_at: Timestamp,
 ) -> Result<(), Fault> {
     let walked =
         |count: fn(Structure) -> u64| facts.structure.map(count).map(rows::size).transpose();
     tx.prepare_cached(
         "INSERT INTO copies (backup_id, destination_id, run_id, state, wanted_at, key, archive_bytes,
                              archive_sha256, stored_bytes, stored_sha256, panel_checksum, verdict,
-                             entries, unpacked_bytes, etag, completed_at, encryption, sidecar_sha256,
-                             mirrored_at)
-         VALUES (?1, ?2, ?3, 'verified', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?4)
+                             entries, unpacked_bytes, etag, completed_at, encryption, mirrored_at,
+                             sidecar_sha256)
+         VALUES (?1, ?2, ?3, 'verified', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
          ON CONFLICT (backup_id, destination_id) DO UPDATE
             SET run_id = excluded.run_id, state = excluded.state, key = excluded.key, archive_bytes = excluded.archive_bytes,
                 archive_sha256 = excluded.archive_sha256, stored_bytes = excluded.stored_bytes,
@@ -310,22 +327,23 @@ fn upsert_verified(
                 verified_at = NULL, failed_at = NULL, error_kind = NULL, error_message = NULL",
     )?
     .execute(params![
-        known.id,
+        as_listed.backup,
         destination.0,
         run.0,
-        rows::time(now),
+        rows::time(wanted_at),
         facts.key.to_string(),
         rows::size(facts.archive_bytes)?,
         facts.archive_sha256.to_hex(),
         rows::size(facts.stored_bytes)?,
         facts.stored_sha256.to_hex(),
-        known.checksum,
+        as_listed.panel_checksum,
         facts.verdict.as_str(),
         walked(|structure| structure.entries)?,
         walked(|structure| structure.unpacked_bytes)?,
         facts.etag,
-        completed_at,
+        as_listed.completed_at,
         facts.encryption.map(rows::encryption_text),
+        rows::time(facts.stored_at),
         facts.sidecar_sha256.map(ContentDigest::to_hex),
     ])?;
     Ok(())

@@ -32,19 +32,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<DestinationRef, Error> {
         self.write("record the destination", |tx| {
-            give_up_name(tx, name, location, now)?;
-            let destination = tx
-                .prepare_cached(
-                    "INSERT INTO destinations (location, name, first_used_at, last_used_at)
-                     VALUES (?1, ?2, ?3, ?3)
-                     ON CONFLICT (location) DO UPDATE
-                        SET name = excluded.name, last_used_at = excluded.last_used_at
-                     RETURNING id",
-                )?
-                .query_row(params![location, name.as_str(), rows::time(now)], |row| {
-                    row.get(0)
-                })?;
-            Ok(DestinationRef(destination))
+            named(tx, name, location, now)
         })
     }
 
@@ -89,6 +77,47 @@ impl Ledger {
                 .unwrap_or(false))
         })
     }
+}
+
+/// The destination at a location, under the name it goes by; recorded under `name` when it is not known.
+pub(super) fn known_or_new(
+    tx: &Transaction<'_>,
+    name: &DestinationName,
+    location: &str,
+    now: Timestamp,
+) -> Result<DestinationRef, Fault> {
+    let known: Option<i64> = tx
+        .prepare_cached(
+            "UPDATE destinations SET last_used_at = ?2 WHERE location = ?1 RETURNING id",
+        )?
+        .query_row(params![location, rows::time(now)], |row| row.get(0))
+        .optional()?;
+    match known {
+        Some(destination) => Ok(DestinationRef(destination)),
+        None => named(tx, name, location, now),
+    }
+}
+
+/// The destination at a location, under the name it is now used by.
+fn named(
+    tx: &Transaction<'_>,
+    name: &DestinationName,
+    location: &str,
+    now: Timestamp,
+) -> Result<DestinationRef, Fault> {
+    give_up_name(tx, name, location, now)?;
+    let destination = tx
+        .prepare_cached(
+            "INSERT INTO destinations (location, name, first_used_at, last_used_at)
+             VALUES (?1, ?2, ?3, ?3)
+             ON CONFLICT (location) DO UPDATE
+                SET name = excluded.name, last_used_at = excluded.last_used_at
+             RETURNING id",
+        )?
+        .query_row(params![location, name.as_str(), rows::time(now)], |row| {
+            row.get(0)
+        })?;
+    Ok(DestinationRef(destination))
 }
 
 /// The destination at a location.

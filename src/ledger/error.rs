@@ -13,6 +13,7 @@ use crate::model::ids::RunId;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
 use crate::model::outcome::FailureKind;
+use crate::model::outcome::chain;
 
 /// Why the ledger could not be opened, read, written or locked.
 ///
@@ -55,18 +56,13 @@ pub enum Error {
         /// The newest version that this program knows.
         known: i64,
     },
-    /// Written by an older version of nestegg, and opened only to be read.
-    #[error(
-        "the ledger `{}` has schema version {found}, and this nestegg reads version {known}",
-        .path.display()
-    )]
-    Older {
-        /// The file.
+    /// An older ledger could not be copied, to be read with today's schema.
+    #[error("could not make a private copy of the older ledger `{}` to read it", .path.display())]
+    Copy {
+        /// The ledger.
         path: PathBuf,
-        /// The version it has.
-        found: i64,
-        /// The version that it is upgraded to when opened for writing.
-        known: i64,
+        /// What SQLite says.
+        source: Box<SqliteSays>,
     },
     /// The operating system refused a file or directory.
     #[error("could not {action} `{}`", .path.display())]
@@ -86,7 +82,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What SQLite says.
-        source: Box<rusqlite::Error>,
+        source: Box<SqliteSays>,
     },
     /// The file or its directory may not be written.
     #[error("could not {action}: the ledger `{}` can't be written", .path.display())]
@@ -115,7 +111,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What SQLite says.
-        source: Box<rusqlite::Error>,
+        source: Box<SqliteSays>,
     },
     /// Another program keeps the file busy.
     #[error("could not {action}: another program keeps the ledger `{}` busy", .path.display())]
@@ -125,7 +121,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What SQLite says.
-        source: Box<rusqlite::Error>,
+        source: Box<SqliteSays>,
     },
     /// Anything else that SQLite refuses.
     #[error("could not {action} (ledger `{}`)", .path.display())]
@@ -135,7 +131,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What SQLite says.
-        source: Box<rusqlite::Error>,
+        source: Box<SqliteSays>,
     },
     /// The steps to the newest schema could not be taken.
     #[error("could not upgrade the ledger `{}`", .path.display())]
@@ -248,20 +244,20 @@ impl Error {
     pub fn hint(&self) -> String {
         match self {
             Self::NoLedger { .. } => {
-                "run `nestegg mirror` first, or name the right file with --ledger"
+                "run `nestegg mirror` first, or name the right file with --ledger; if it is lost, `nestegg ledger rebuild` makes it anew from what the destinations hold"
             }
             Self::NotAFile { .. } | Self::Foreign { .. } => {
                 "name a file of its own for the ledger with --ledger; this one was left as it is"
             }
             Self::Newer { .. } => "upgrade nestegg on this machine; the ledger was left as it is",
-            Self::Older { .. } => {
-                "run `nestegg mirror` once with this version, which upgrades the ledger"
+            Self::Copy { .. } => {
+                "free some space in the temporary directory, or name another one with TMPDIR; or run `nestegg mirror` once, which upgrades the ledger in its place"
             }
             Self::File { .. } => {
                 "check that the path exists and that this user may use it, or name another file with --ledger"
             }
             Self::Damaged { .. } => {
-                "move the file aside and run `nestegg mirror` again: copies are taken over from their destinations, nothing is downloaded twice"
+                "move the file aside, with its `-wal` and `-shm`, and run `nestegg ledger rebuild`: the destinations say what they hold, nothing is downloaded twice"
             }
             Self::ReadOnly { .. } | Self::Beside { .. } => {
                 "make the file and its directory writable for this user (SQLite keeps `-wal` and `-shm` files beside it); or copy it, with its `-wal`, to where they are"
@@ -316,7 +312,7 @@ impl Error {
         if is(ErrorCode::CannotOpen) {
             return Self::Beside { action, path };
         }
-        let source = Box::new(error);
+        let source = SqliteSays::boxed(error);
         if garbled || is(ErrorCode::DatabaseCorrupt) {
             Self::Damaged {
                 action,
@@ -345,6 +341,28 @@ impl Error {
     }
 }
 
+/// What SQLite says, with the number that its documentation explains, each once: its own errors
+/// repeat their text in the cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", said(.0))]
+pub struct SqliteSays(rusqlite::Error);
+
+impl SqliteSays {
+    pub(super) fn boxed(error: rusqlite::Error) -> Box<Self> {
+        Box::new(Self(error))
+    }
+}
+
+fn said(error: &rusqlite::Error) -> String {
+    match (error, error.sqlite_error()) {
+        (rusqlite::Error::SqliteFailure(_, Some(message)), Some(code)) => {
+            format!("{message} (SQLite code {})", code.extended_code)
+        }
+        (_, Some(code)) => code.to_string(),
+        (_, None) => chain(error),
+    }
+}
+
 /// What may stop the work inside one transaction: SQLite, or a finding of ours.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -370,5 +388,45 @@ impl Fault {
             Self::Sql(error) => Error::from_sql(action, path, error),
             Self::Found(error) => error,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn what_sqlite_says_is_said_once_with_its_number() {
+        let failed = |code, message: Option<&str>| {
+            let error =
+                rusqlite::Error::SqliteFailure(ffi::Error::new(code), message.map(str::to_owned));
+            chain(&Error::from_sql("do it", Path::new("/l"), error))
+        };
+        assert_eq!(
+            failed(ffi::SQLITE_IOERR_WRITE, Some("disk I/O error")),
+            "could not do it (ledger `/l`): disk I/O error (SQLite code 778)"
+        );
+        assert_eq!(
+            failed(
+                ffi::SQLITE_CORRUPT,
+                Some("database disk image is malformed")
+            ),
+            "could not do it: the ledger `/l` is damaged: database disk image is malformed (SQLite code 11)"
+        );
+        assert_eq!(
+            failed(ffi::SQLITE_FULL, None),
+            "could not do it: there is no room for the ledger `/l`: Error code 13: database or disk is full"
+        );
+        let odd = Error::from_sql(
+            "do it",
+            Path::new("/l"),
+            rusqlite::Error::QueryReturnedNoRows,
+        );
+        assert_eq!(
+            chain(&odd),
+            "could not do it (ledger `/l`): Query returned no rows"
+        );
     }
 }

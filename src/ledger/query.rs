@@ -26,6 +26,7 @@ use crate::model::ids::DestinationName;
 use crate::model::ids::PanelName;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
+use crate::model::sidecar::Encryption;
 
 /// What is recorded of one verified copy, as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct HeldFacts {
     pub structure: Option<Structure>,
     /// The store's entity tag, where it gave one.
     pub etag: Option<String>,
+    /// How the stored object is encrypted, if it is.
+    pub encryption: Option<Encryption>,
 }
 
 /// Which servers and copies are asked for; `None` asks for all.
@@ -108,7 +111,8 @@ impl Ledger {
         self.read("read what is held", |tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT b.uuid, c.key, c.archive_bytes, c.archive_sha256, c.stored_bytes,
-                        c.stored_sha256, c.panel_checksum, c.verdict, c.entries, c.unpacked_bytes, c.etag
+                        c.stored_sha256, c.panel_checksum, c.verdict, c.entries, c.unpacked_bytes, c.etag,
+                        c.encryption
                    FROM backups b
                    JOIN copies c ON c.backup_id = b.id AND c.destination_id = ?2
                   WHERE b.server_id = (SELECT id FROM servers WHERE uuid = ?1)
@@ -125,6 +129,7 @@ impl Ledger {
                     verdict: rows::parsed(row, 7)?,
                     structure: rows::structure(row, 8)?,
                     etag: row.get(10)?,
+                    encryption: rows::encryption(row, 11)?,
                 };
                 Ok((rows::parsed(row, 0)?, facts))
             })?;
@@ -154,6 +159,28 @@ impl Ledger {
                 .query_map(params![server.to_string(), destination.0], |row| {
                     rows::parsed(row, 0)
                 })?;
+            Ok(damaged.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// As [`Self::damaged`], of all servers, at the destination of a location.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn damaged_at(&self, location: &str) -> Result<BTreeSet<(ServerId, BackupId)>, Error> {
+        self.read("read what was found damaged", |tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT s.uuid, b.uuid
+                   FROM copies c
+                   JOIN destinations d ON d.id = c.destination_id AND d.location = ?1
+                   JOIN backups b ON b.id = c.backup_id
+                   JOIN servers s ON s.id = b.server_id
+                  WHERE c.state <> 'verified' AND c.archive_sha256 IS NOT NULL
+                    AND c.error_kind = 'integrity'",
+            )?;
+            let damaged = statement.query_map([location], |row| {
+                Ok((rows::parsed(row, 0)?, rows::parsed(row, 1)?))
+            })?;
             Ok(damaged.collect::<Result<_, _>>()?)
         })
     }
@@ -211,6 +238,22 @@ impl Ledger {
     /// # Errors
     /// Those of reading.
     pub fn copies(&self, filter: &CopyFilter) -> Result<Vec<HeldCopy>, Error> {
+        self.copies_that(filter, |copy| filter.takes_destination(&copy.destination))
+    }
+
+    /// The verified copies at the destination of one location, in the same order.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn copies_at(&self, location: &str) -> Result<Vec<HeldCopy>, Error> {
+        self.copies_that(&CopyFilter::default(), |copy| copy.location == location)
+    }
+
+    fn copies_that(
+        &self,
+        filter: &CopyFilter,
+        is_asked_for: impl Fn(&HeldCopy) -> bool,
+    ) -> Result<Vec<HeldCopy>, Error> {
         self.read("read the copies", |tx| {
             let mut statement = tx.prepare_cached(&format!(
                 "SELECT {COPY_COLUMNS}
@@ -224,7 +267,7 @@ impl Ledger {
                 let mut held = statement.query([id])?;
                 while let Some(row) = held.next()? {
                     let copy = held_copy(row, &server)?;
-                    if filter.takes_destination(&copy.destination) {
+                    if is_asked_for(&copy) {
                         copies.push(copy);
                     }
                 }

@@ -7,13 +7,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::ErrorCode;
 use rusqlite::OpenFlags;
 use rusqlite::TransactionBehavior;
+use rusqlite::backup::Backup;
+use rusqlite::backup::StepResult;
 use rusqlite::config::DbConfig;
 use rusqlite_migration::M;
 use rusqlite_migration::Migrations;
 
 use crate::ledger::error::Error;
+use crate::ledger::error::SqliteSays;
 use crate::ledger::file;
 use crate::ledger::file::Found;
 
@@ -114,14 +118,61 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, Error> {
     };
     match content {
         Content::Nothing => Err(no_ledger()),
-        Content::Ledger { version } if version < known_version() => Err(Error::Older {
-            path: path.to_owned(),
-            found: version,
-            known: known_version(),
-        }),
+        Content::Ledger { version } if version < known_version() => upgraded(&connection, path),
         Content::Ledger { .. } => Ok(connection),
     }
 }
+
+/// A private copy of an older ledger with the newest schema, to be read in its place: the ledger
+/// itself may be on a read-only medium, and upgrading it is for those who write it.
+///
+/// The copy is a temporary file of SQLite's own, without a name, gone when the connection or the
+/// process is; it shows the ledger at one instant, whatever is written meanwhile.
+fn upgraded(older: &Connection, path: &Path) -> Result<Connection, Error> {
+    let failed = |source| Error::Copy {
+        path: path.to_owned(),
+        source: SqliteSays::boxed(source),
+    };
+    let mut copy = Connection::open_with_flags(
+        "",
+        OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .map_err(failed)?;
+    let ended = Backup::new(older, &mut copy)
+        .and_then(|all| all.step(EVERY_PAGE))
+        .map_err(|error| {
+            let is_about_the_copy = error
+                .sqlite_error_code()
+                .is_some_and(|code| TROUBLE_OF_COPIES.contains(&code));
+            if is_about_the_copy {
+                failed(error)
+            } else {
+                Error::from_sql("read the ledger", path, error)
+            }
+        })?;
+    if ended != StepResult::Done {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        let busy = rusqlite::Error::SqliteFailure(busy, None);
+        return Err(Error::from_sql("read the ledger", path, busy));
+    }
+    settle(&copy).map_err(failed)?;
+    migrate(&mut copy, path)?;
+    copy.execute_batch("PRAGMA query_only = ON")
+        .map_err(failed)?;
+    Ok(copy)
+}
+
+/// What goes wrong where a copy is made, not where it is made from.
+const TROUBLE_OF_COPIES: [ErrorCode; 3] = [
+    ErrorCode::DiskFull,
+    ErrorCode::SystemIoFailure,
+    ErrorCode::CannotOpen,
+];
+
+/// One step of a copy that takes all there is, under one read lock.
+const EVERY_PAGE: i32 = -1;
 
 /// Whether SQLite may keep its log and index beside a ledger that is only read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -168,6 +168,7 @@ fn put(
         etag: Some("\"e\""),
         encryption: None,
         sidecar_sha256: None,
+        stored_at: now,
     };
     ledger.record_copy_facts(run, destination, &facts, CopyOrigin::Mirrored, now)
 }

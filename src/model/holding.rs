@@ -66,10 +66,77 @@ pub struct HeldCopy {
     pub etag: Option<String>,
     /// What was proved when it was made.
     pub verdict: Verdict,
-    /// When it became visible, or was adopted.
+    /// When it became visible at its destination, by the sidecar's account and the ledger's.
     pub mirrored_at: Timestamp,
     /// When it was last read back and found right.
     pub verified_at: Option<Timestamp>,
+}
+
+impl HeldCopy {
+    /// By which fields two accounts of one copy differ: what is said of the archive, of the stored
+    /// object, and of what was proved. Names change on the panel and are not compared, nor are times
+    /// of recording and of reading back.
+    pub fn differs_from(&self, other: &Self) -> Vec<&'static str> {
+        [
+            ("key", self.key == other.key),
+            ("stored_bytes", self.stored_bytes == other.stored_bytes),
+            ("stored_sha256", self.stored_sha256 == other.stored_sha256),
+            ("bytes", self.archive_bytes == other.archive_bytes),
+            ("sha256", self.sha256 == other.sha256),
+            ("encryption", self.encryption == other.encryption),
+            ("verdict", self.verdict == other.verdict),
+            ("structure", self.structure == other.structure),
+            (
+                "panel_checksum",
+                self.panel_checksum == other.panel_checksum,
+            ),
+            (
+                "completed_at",
+                self.completed_at.as_millisecond() == other.completed_at.as_millisecond(),
+            ),
+            ("etag", self.etag == other.etag),
+        ]
+        .into_iter()
+        .filter(|(_field, is_same)| !is_same)
+        .map(|(field, _is_same)| field)
+        .collect()
+    }
+
+    /// The copy as another one can be made of it without opening it; `None` when it is not encrypted.
+    pub fn sealed(&self) -> Option<SealedCopy> {
+        self.encryption.as_ref().map(|encryption| SealedCopy {
+            key: self.key.clone(),
+            archive_bytes: self.archive_bytes,
+            sha256: self.sha256.clone(),
+            verdict: self.verdict,
+            structure: self.structure,
+            stored_bytes: self.stored_bytes,
+            stored_sha256: self.stored_sha256.clone(),
+            encryption: encryption.clone(),
+        })
+    }
+}
+
+/// An encrypted copy, and what is recorded of the archive inside: its bytes can be copied as they are,
+/// and nothing of what they hold be checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedCopy {
+    /// Its key below the destination's root.
+    pub key: ObjectKey,
+    /// The archive's length.
+    pub archive_bytes: u64,
+    /// The archive's SHA-256.
+    pub sha256: ContentDigest,
+    /// What was proved of the archive before it was encrypted.
+    pub verdict: Verdict,
+    /// What the walk over the archive found, unless inspection was off.
+    pub structure: Option<Structure>,
+    /// The age file's length.
+    pub stored_bytes: u64,
+    /// The age file's SHA-256.
+    pub stored_sha256: ContentDigest,
+    /// Who can open it.
+    pub encryption: Encryption,
 }
 
 /// A completed backup that a destination lacks.

@@ -37,7 +37,7 @@ pub struct Sidecar {
     pub stored: SidecarStored,
     /// Name and version of the writer.
     pub written_by: String,
-    /// When it was written.
+    /// When the archive became visible, which is when this was written beside it.
     pub written_at: Timestamp,
     /// The document as it was read, for the fields that this version does not know.
     #[serde(skip)]

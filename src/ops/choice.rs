@@ -89,7 +89,7 @@ fn is_meant(selector: &ServerSelector, server: &KnownServer) -> bool {
 }
 
 /// The refusal of a word, with the known names that are most like it.
-fn names_nothing<'n>(
+pub(super) fn names_nothing<'n>(
     flag: &'static str,
     what: &'static str,
     word: &str,

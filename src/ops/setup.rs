@@ -210,7 +210,11 @@ fn apart(destinations: &[Destination]) -> Result<(), Error> {
     Ok(())
 }
 
-fn target(panel: &PanelSettings, tuning: &Tuning) -> Result<PanelTarget, Failure> {
+/// A client for one panel, and which of its servers are meant.
+///
+/// # Errors
+/// What is wrong with its address or key.
+pub fn target(panel: &PanelSettings, tuning: &Tuning) -> Result<PanelTarget, Failure> {
     let endpoint = PanelEndpoint {
         name: panel.name.clone(),
         base_url: panel.url.clone(),

@@ -14,9 +14,9 @@ use crate::model::backup::Refusal;
 use crate::model::checksum::ContentDigest;
 use crate::model::checksum::PanelChecksum;
 use crate::model::checksum::Verdict;
+use crate::model::holding::SealedCopy;
 use crate::model::ids::BackupId;
 use crate::model::key::ObjectKey;
-use crate::model::key::ObjectKind;
 use crate::model::outcome::Failure;
 use crate::model::subset::Share;
 
@@ -90,7 +90,7 @@ pub fn select(backups: &[Backup], selection: &Selection) -> Selected {
 /// A verified copy as the ledger, or a sidecar, knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownCopy {
-    /// Its key below the destination's root: it tells whether the copy is encrypted.
+    /// Its key below the destination's root.
     pub key: ObjectKey,
     /// The archive's length.
     pub archive_bytes: u64,
@@ -100,13 +100,8 @@ pub struct KnownCopy {
     pub panel_checksum: Option<ContentDigest>,
     /// What was proved.
     pub verdict: Verdict,
-}
-
-impl KnownCopy {
-    /// Whether other copies can be made of it here: of an encrypted one only its recipients can.
-    pub const fn is_readable(&self) -> bool {
-        matches!(self.key.kind(), ObjectKind::Archive)
-    }
+    /// The copy as it can be copied unopened, when it is encrypted.
+    pub sealed: Option<Box<SealedCopy>>,
 }
 
 /// What is known about one backup at one destination before anything is done.
@@ -243,6 +238,7 @@ mod tests {
     use crate::model::checksum::Algorithm;
     use crate::model::checksum::Hasher;
     use crate::model::ids::ServerId;
+    use crate::model::key::ObjectKind;
 
     fn id(number: u32) -> BackupId {
         format!("00000000-0000-4000-8000-{number:012}")
@@ -276,6 +272,7 @@ mod tests {
             sha256: Hasher::digest(Algorithm::Sha256, b"x"),
             panel_checksum: backup.checksum.digest().cloned(),
             verdict: Verdict::PanelSha1,
+            sealed: None,
         }
     }
 

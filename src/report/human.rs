@@ -5,6 +5,7 @@
 
 mod errors;
 mod holdings;
+pub mod ledger;
 mod plan;
 mod restore;
 mod style;

@@ -3,6 +3,7 @@
 //! One document a command, on one line, described by the JSON Schemas below. Once released, a
 //! document of one version only changes in ways that its schema allows.
 
+pub mod ledger;
 mod restore;
 mod verify;
 

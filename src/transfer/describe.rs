@@ -1,7 +1,5 @@
 //! What a sidecar says, put together from the panel's side and the stored copy.
 
-use jiff::Timestamp;
-
 use crate::destination::StoredObject;
 use crate::model::backup::CompletedBackup;
 use crate::model::ids::PanelName;
@@ -29,7 +27,7 @@ pub struct SidecarDraft {
 
 impl SidecarDraft {
     /// The sidecar of `stored`.
-    pub fn describe(&self, stored: &StoredObject, now: Timestamp) -> Sidecar {
+    pub fn describe(&self, stored: &StoredObject) -> Sidecar {
         let structure = stored.structure();
         Sidecar {
             format: sidecar::FORMAT.to_owned(),
@@ -65,7 +63,7 @@ impl SidecarDraft {
                 encryption: stored.encryption().cloned(),
             },
             written_by: concat!("nestegg ", env!("CARGO_PKG_VERSION")).to_owned(),
-            written_at: now,
+            written_at: stored.stored_at(),
             as_read: serde_json::Map::new(),
         }
     }

@@ -18,6 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::destination;
 use crate::destination::Destination;
 use crate::destination::Upload;
 use crate::destination::UploadJournal;
@@ -27,6 +28,7 @@ use crate::model::content::Part;
 use crate::model::content::PartCutter;
 use crate::model::content::StreamHasher;
 use crate::model::content::StreamId;
+use crate::model::holding::SealedCopy;
 use crate::model::key::ObjectKey;
 use crate::model::outcome::Failure;
 use crate::model::outcome::Scope;
@@ -159,6 +161,24 @@ impl Slot<UploadSink> {
         let begun = destination
             .begin(key.clone(), stream, part_bytes, Arc::clone(journal))
             .await;
+        Self::begun(destination, begun)
+    }
+
+    /// The same for the very bytes of an encrypted copy.
+    pub async fn begin_as_stored(
+        destination: Destination,
+        copy: &SealedCopy,
+        stream: StreamId,
+        part_bytes: u64,
+        journal: &Arc<dyn UploadJournal>,
+    ) -> Self {
+        let begun = destination
+            .begin_as_stored(copy, stream, part_bytes, Arc::clone(journal))
+            .await;
+        Self::begun(destination, begun)
+    }
+
+    fn begun(destination: Destination, begun: Result<Upload, destination::Error>) -> Self {
         let state = match begun {
             Ok(upload) => SlotState::Open(UploadSink {
                 destination,
@@ -173,9 +193,7 @@ impl Slot<UploadSink> {
             sent_bytes: 0,
         }
     }
-}
 
-impl Slot<UploadSink> {
     /// Says how many uploads of the fan-out seal: they share the memory for it.
     pub fn share_with(&mut self, sealed_uploads: usize) {
         if let SlotState::Open(sink) = &mut self.state {

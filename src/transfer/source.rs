@@ -18,6 +18,7 @@ use reqwest::header;
 use reqwest::header::HeaderMap;
 
 use crate::destination::Destination;
+use crate::model::holding::SealedCopy;
 use crate::model::ids::BackupId;
 use crate::model::ids::DestinationName;
 use crate::model::ids::ServerId;
@@ -88,6 +89,14 @@ impl Source {
         }
     }
 
+    /// The encrypted copy whose very bytes this reads, if it does.
+    pub fn as_stored(&self) -> Option<&SealedCopy> {
+        match self {
+            Self::Panel(_) => None,
+            Self::Copy(source) => source.sealed.as_deref(),
+        }
+    }
+
     /// Asks for the archive from `from_bytes` on; the answer may begin at 0 all the same.
     ///
     /// # Errors
@@ -106,6 +115,7 @@ pub struct CopySource {
     destination: Destination,
     key: ObjectKey,
     etag: Option<String>,
+    sealed: Option<Box<SealedCopy>>,
 }
 
 impl CopySource {
@@ -115,6 +125,18 @@ impl CopySource {
             destination,
             key,
             etag: None,
+            sealed: None,
+        }
+    }
+
+    /// An encrypted copy at `destination`, to be copied as it is: a job with this source must expect
+    /// the stored bytes and their digest, and brings them only to where the same people can read them.
+    pub fn as_stored(destination: Destination, copy: SealedCopy) -> Self {
+        Self {
+            destination,
+            key: copy.key.clone(),
+            etag: None,
+            sealed: Some(Box::new(copy)),
         }
     }
 

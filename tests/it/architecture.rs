@@ -30,7 +30,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "report",
         ],
     ),
-    ("exit", &["model", "report", "ops"]),
+    ("exit", &["model", "plan", "report", "ops"]),
     (
         "cli",
         &[

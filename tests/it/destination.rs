@@ -148,7 +148,10 @@ impl Archive {
         to: &Destination,
         journal: &Arc<Notebook>,
     ) -> Result<StoredObject, Error> {
-        self.verify(to, journal).await?.commit().await
+        self.verify(to, journal)
+            .await?
+            .commit(jiff::Timestamp::UNIX_EPOCH)
+            .await
     }
 }
 
@@ -199,7 +202,7 @@ fn sidecar_of(stored: &StoredObject) -> Sidecar {
         "stored": {"bytes": stored.stored_bytes(), "sha256": stored.stored_sha256().to_hex(),
                    "encryption": null},
         "written_by": "nestegg 0.1.0",
-        "written_at": "2026-11-22T03:00:00Z",
+        "written_at": stored.stored_at(),
     });
     Sidecar::from_json(document.to_string().as_bytes()).unwrap()
 }

@@ -267,6 +267,65 @@ fn every_schema_that_was_released_still_opens_and_becomes_the_newest() {
     }
 }
 
+#[test]
+fn a_ledger_of_an_older_schema_is_read_like_the_newest_and_left_as_it_is() {
+    let released =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/ledgers/v1.sqlite3");
+    let upgraded = Home::new();
+    fs::copy(&released, upgraded.ledger()).unwrap();
+    let all = CopyFilter::default();
+    let expected = |ledger: &Ledger| {
+        (
+            ledger.copies(&all).unwrap(),
+            ledger.holdings(&all).unwrap(),
+            ledger.last_run("mirror").unwrap(),
+        )
+    };
+    let expected_there = expected(&Ledger::open(&upgraded.ledger()).unwrap());
+    for medium in ["ordinary", "read-only"] {
+        let home = Home::new();
+        fs::copy(&released, home.ledger()).unwrap();
+        if medium == "read-only" {
+            bar_companions(&home.ledger());
+        }
+        let before = fs::read(home.ledger()).unwrap();
+        let mut reader = Ledger::open_read_only(&home.ledger()).unwrap();
+        assert_eq!(expected(&reader), expected_there, "{medium}");
+        let refused = reader.begin_run("mirror", at(0)).unwrap_err();
+        assert!(matches!(refused, Error::ReadOnly { .. }), "{refused:?}");
+        drop(reader);
+        assert_eq!(home.names(), ["ledger.sqlite3"]);
+        assert!(fs::read(home.ledger()).unwrap() == before, "{medium}");
+    }
+}
+
+#[test]
+fn an_older_ledger_is_read_whole_while_its_own_version_writes_it() {
+    let home = Home::new();
+    let released =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/ledgers/v1.sqlite3");
+    fs::copy(released, home.ledger()).unwrap();
+    let before = servers_in(&Ledger::open_read_only(&home.ledger()).unwrap());
+    let writer = Connection::open(home.ledger()).unwrap();
+    let mode: String = writer
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(mode, "wal");
+    writer
+        .execute_batch(
+            "INSERT INTO servers (uuid, panel_id, identifier, name, first_seen_at, last_seen_at)
+             SELECT '00000000-1111-4111-8111-000000000000', id, 'x', 'late', 0, 0 FROM panels LIMIT 1;
+             BEGIN IMMEDIATE;
+             UPDATE servers SET name = 'half-written';",
+        )
+        .unwrap();
+    let reader = Ledger::open_read_only(&home.ledger()).unwrap();
+    assert_eq!(servers_in(&reader), before + 1);
+    let holdings = reader.holdings(&CopyFilter::default()).unwrap();
+    assert!(holdings.iter().all(|server| server.name != "half-written"));
+    writer.execute_batch("ROLLBACK").unwrap();
+}
+
 // --- Refusals ------------------------------------------------------------------------------------
 
 #[test]
@@ -390,7 +449,7 @@ fn a_ledger_with_damaged_pages_says_so_and_how_to_go_on() {
     for error in damaged {
         assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
         assert!(error.to_string().ends_with("is damaged"), "{error}");
-        assert!(error.hint().contains("run `nestegg mirror` again"));
+        assert!(error.hint().contains("run `nestegg ledger rebuild`"));
     }
     assert_eq!(fs::read(home.ledger()).unwrap(), bytes);
 }
@@ -747,7 +806,7 @@ async fn an_upload_is_noted_from_its_first_part_until_it_is_committed_or_aborted
         };
         assert_eq!(open, [noted]);
         if committed {
-            upload.commit().await.unwrap();
+            upload.commit(at(62)).await.unwrap();
         } else {
             upload.abort().await;
         }
@@ -759,7 +818,7 @@ async fn an_upload_is_noted_from_its_first_part_until_it_is_committed_or_aborted
 async fn a_stored_object_becomes_a_held_copy_with_all_that_is_known_of_it() {
     let wanting = Wanting::new();
     let key = second_backups_key();
-    let stored = wanting.proved(&key).await.commit().await.unwrap();
+    let stored = wanting.proved(&key).await.commit(at(62)).await.unwrap();
     let Wanting {
         shared,
         run,
@@ -796,6 +855,7 @@ async fn a_stored_object_becomes_a_held_copy_with_all_that_is_known_of_it() {
             unpacked_bytes: 40,
         }),
         etag: etag.clone(),
+        encryption: None,
     };
     assert_eq!(held, BTreeMap::from([(backup_id(1), facts)]));
     let copy = HeldCopy {

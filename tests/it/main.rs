@@ -12,6 +12,7 @@ mod destination;
 mod encrypt;
 mod faults;
 mod ledger;
+mod ledger_commands;
 mod mirror;
 mod panel;
 mod recordings;

@@ -69,10 +69,16 @@ impl Resolver<'_> {
             });
         }
         if chosen.is_empty() && self.needs.destinations == Need::Some && wanted.is_empty() {
+            let what = if self.places == "--to" {
+                "there is no destination to mirror to"
+            } else {
+                "there is no destination to read from"
+            };
             self.problems.push(Error::Missing {
-                what: "there is no destination to mirror to".to_owned(),
+                what: what.to_owned(),
                 fix: format!(
-                    "give --to with a folder such as ./offsite or a URL such as s3://bucket/prefix, or add a [[destination]] {}",
+                    "give {} with a folder such as ./offsite or a URL such as s3://bucket/prefix, or add a [[destination]] {}",
+                    self.places,
                     self.file_in_words()
                 ),
             });

@@ -12,6 +12,7 @@ use object_store::PutOptions;
 use object_store::PutPayload;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
+use uuid::Uuid;
 
 use crate::destination::Destination;
 use crate::destination::error::Error;
@@ -61,6 +62,22 @@ pub(super) struct Found {
 }
 
 impl Target {
+    /// Of a new upload.
+    pub(super) fn new(
+        destination: Destination,
+        key: ObjectKey,
+        path: Path,
+        journal: Arc<dyn UploadJournal>,
+    ) -> Self {
+        Self {
+            destination,
+            key,
+            path,
+            mark: Uuid::new_v4().simple().to_string(),
+            journal,
+        }
+    }
+
     /// Runs one request under a deadline and reads its error at the boundary.
     pub(super) async fn ask<T>(
         &self,

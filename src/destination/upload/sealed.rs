@@ -12,13 +12,16 @@ use tokio::task::JoinHandle;
 
 use crate::destination::error::Error;
 use crate::destination::seal::Sealer;
+use crate::destination::seal::sealed_part_bytes;
 use crate::destination::stored::Facts;
 use crate::destination::upload::Cursor;
 use crate::destination::upload::Sending;
+use crate::destination::upload::request::Target;
 use crate::model::content::Part;
 use crate::model::content::StreamDigest;
 use crate::model::content::VerifiedContent;
 use crate::model::key::ObjectKey;
+use crate::model::recipient::SCHEME;
 use crate::model::sidecar::Encryption;
 
 /// How much of all sealed uploads of one transfer together may be encrypted and not yet stored.
@@ -56,13 +59,37 @@ enum State {
 }
 
 impl Sealing {
-    pub(super) const fn new(sealer: Box<Sealer>, encryption: Encryption, cursor: Cursor) -> Self {
-        Self {
+    /// Begins the age file that `cursor`'s stream is sealed into, and says where its parts begin.
+    pub(super) async fn begin(target: &Target, cursor: Cursor) -> Result<(Cursor, Self), Error> {
+        let destination = target.destination.clone();
+        let recipients = destination.encrypts_to();
+        let part_bytes = sealed_part_bytes(cursor.part_bytes, recipients.len());
+        let encryption = Encryption {
+            scheme: SCHEME.to_owned(),
+            recipients: recipients.iter().map(ToString::to_string).collect(),
+        };
+        let begun = tokio::task::spawn_blocking(move || {
+            Sealer::new(destination.encrypts_to(), part_bytes).map(Box::new)
+        });
+        let sealer = begun
+            .await
+            .map_err(|source| Error::Crashed {
+                action: "encrypt",
+                what: target.key.to_string(),
+                source,
+            })?
+            .map_err(|source| Error::Seal {
+                key: target.key.clone(),
+                source: Box::new(source),
+            })?;
+        let of_age_file = Cursor::start(sealer.stream(), part_bytes);
+        let sealing = Self {
             encryption,
             cursor,
             state: State::Idle(sealer),
             ready: VecDeque::new(),
-        }
+        };
+        Ok((of_age_file, sealing))
     }
 
     /// The length of the plaintext's parts.

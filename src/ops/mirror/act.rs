@@ -10,6 +10,7 @@ use crate::model::backup::ExpectedContent;
 use crate::model::backup::ExpectedProof;
 use crate::model::backup::Refusal;
 use crate::model::checksum::Verdict;
+use crate::model::holding::SealedCopy;
 use crate::model::ids::DestinationName;
 use crate::model::key::ObjectKey;
 use crate::model::key::ObjectKind;
@@ -177,9 +178,12 @@ impl<'r> Acting<'r> {
             }
         }
         for origin in self.origins(expected) {
-            let wanted = self.wanted();
-            if wanted.is_empty() || self.run.is_stopping() {
+            if self.run.is_stopping() {
                 break;
+            }
+            let wanted = self.wanted_from(&origin);
+            if wanted.is_empty() {
+                continue;
             }
             let (held_at, made) = (origin.held_at, origin.made);
             let finished = self.transfer(origin, &wanted).await;
@@ -202,14 +206,14 @@ impl<'r> Acting<'r> {
         Ok(())
     }
 
-    /// Copies that are held and can be read here come first, nearest as configured; the node comes last.
+    /// Copies that are held come first, nearest as configured; the node comes last.
     fn origins(&self, expected: ExpectedContent) -> Vec<Origin> {
         let backup = &self.task.plan.backup;
         let plans = self.task.plan.copies.iter().zip(&self.run.destinations);
         let mut origins: Vec<Origin> = plans
             .enumerate()
             .filter_map(|(index, (plan, target))| match plan {
-                CopyPlan::Held(held) if held.is_readable() && target.given_up.get().is_none() => {
+                CopyPlan::Held(held) if target.given_up.get().is_none() => {
                     Some(origin_in_copy(index, held, &target.destination))
                 }
                 CopyPlan::Held(_)
@@ -312,6 +316,19 @@ impl<'r> Acting<'r> {
             .filter(|(_, copy)| copy.state == CopyState::NotReached)
             .map(|(index, _)| index)
             .collect()
+    }
+
+    /// Where copies are still to be made that can be made of this origin: an encrypted copy can't be
+    /// read here, and goes only to where the same people can read it.
+    fn wanted_from(&self, origin: &Origin) -> Vec<usize> {
+        let mut wanted = self.wanted();
+        if let Some(sealed) = origin.source.as_stored() {
+            wanted.retain(|index| {
+                let target = self.run.destinations.get(*index);
+                target.is_some_and(|target| target.destination.takes_as_stored(&sealed.encryption))
+            });
+        }
+        wanted
     }
 
     fn unmade(&mut self) -> impl Iterator<Item = &mut CopyOutcome> {
@@ -425,11 +442,24 @@ impl<'r> Acting<'r> {
 }
 
 fn origin_in_copy(index: usize, held: &KnownCopy, destination: &Destination) -> Origin {
+    let destination = destination.clone();
+    let (source, bytes, sha256) = match &held.sealed {
+        None => (
+            CopySource::new(destination, held.key.clone()),
+            held.archive_bytes,
+            &held.sha256,
+        ),
+        Some(sealed) => (
+            CopySource::as_stored(destination, SealedCopy::clone(sealed)),
+            sealed.stored_bytes,
+            &sealed.stored_sha256,
+        ),
+    };
     Origin {
-        source: Source::Copy(CopySource::new(destination.clone(), held.key.clone())),
+        source: Source::Copy(source),
         expected: ExpectedContent {
-            length_bytes: Some(held.archive_bytes),
-            proof: ExpectedProof::Digest(held.sha256.clone()),
+            length_bytes: Some(bytes),
+            proof: ExpectedProof::Digest(sha256.clone()),
         },
         recorded: Some(Recorded {
             verdict: held.verdict,

@@ -15,6 +15,7 @@ use crate::ledger::CopyOrigin;
 use crate::ledger::HeldFacts;
 use crate::model::backup::CompletedBackup;
 use crate::model::checksum::ContentDigest;
+use crate::model::holding::SealedCopy;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
 use crate::model::outcome::Failure;
@@ -119,6 +120,7 @@ impl Recorded {
                     sha256: facts.sha256.clone(),
                     panel_checksum: facts.panel_checksum.clone(),
                     verdict: facts.verdict,
+                    sealed: sealed(facts),
                 })));
             }
             (None, Trust::Ledger | Trust::Sidecars, Some(failure)) => {
@@ -149,6 +151,22 @@ impl Recorded {
     }
 }
 
+/// An encrypted copy, as the ledger knows it.
+fn sealed(facts: &HeldFacts) -> Option<Box<SealedCopy>> {
+    facts.encryption.as_ref().map(|encryption| {
+        Box::new(SealedCopy {
+            key: facts.key.clone(),
+            archive_bytes: facts.archive_bytes,
+            sha256: facts.sha256.clone(),
+            verdict: facts.verdict,
+            structure: facts.structure,
+            stored_bytes: facts.stored_bytes,
+            stored_sha256: facts.stored_sha256.clone(),
+            encryption: encryption.clone(),
+        })
+    })
+}
+
 fn by_sidecar(found: FoundCopy) -> Found {
     let FoundCopy {
         stored, sidecar, ..
@@ -165,6 +183,7 @@ fn by_sidecar(found: FoundCopy) -> Found {
             sha256: stored.archive_sha256().clone(),
             panel_checksum,
             verdict: stored.verdict(),
+            sealed: stored.sealed().map(Box::new),
         }),
         adoptable: Some(stored),
     }

@@ -226,6 +226,7 @@ pub(in crate::ops) async fn by_sidecars(opened: OpenedPlaces, sought: Sought<'_>
                     broken,
                     alone: _,
                     failures,
+                    unread: _,
                 } = found;
                 inventory.copies.extend(copies.iter().map(FoundCopy::held));
                 for (server, backup, examined) in broken {

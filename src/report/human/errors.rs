@@ -139,6 +139,9 @@ fn each_once(
 }
 
 pub(super) fn subject_of(failure: &Failure) -> String {
+    if failure.scope == Scope::Ledger {
+        return "the ledger".to_owned();
+    }
     format!("{} {}", failure.scope, style::name(&failure.id))
 }
 
@@ -182,4 +185,39 @@ fn write_as(
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::outcome::FailureKind;
+    use crate::report::human::Color;
+
+    #[test]
+    fn what_a_failure_is_about_is_said_once() {
+        let said = |scope, id: &str| {
+            let one = Failure {
+                scope,
+                id: id.to_owned(),
+                kind: FailureKind::Local,
+                message: "could not".to_owned(),
+                hint: String::new(),
+            };
+            let style = Style {
+                color: Color::Off,
+                width: None,
+            };
+            let mut out = Vec::new();
+            failure(&one, style, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            said(Scope::Ledger, "ledger"),
+            "error: the ledger: could not\n"
+        );
+        assert_eq!(
+            said(Scope::Destination, "b2"),
+            "error: destination b2: could not\n"
+        );
+    }
 }

@@ -15,7 +15,14 @@ async fn the_help_shows_every_exit_code_and_a_first_command() {
             ran.stdout
         );
     }
-    for word in ["NESTEGG_API_KEY", "mirror", "status", "list", "config"] {
+    for word in [
+        "NESTEGG_API_KEY",
+        "mirror",
+        "status",
+        "list",
+        "ledger",
+        "config",
+    ] {
         assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
     }
     let short = world.run(&["-h"]).await;
@@ -29,6 +36,13 @@ async fn every_command_has_a_help_with_examples_or_places() {
         (&["mirror", "--help"][..], &["Examples:", "--dry-run"][..]),
         (&["status", "--help"], &["Examples:", "exit code is 5"]),
         (&["list", "--help"], &["Examples:", "Only the ledger"]),
+        (&["ledger", "--help"], &["rebuild", "check", "export"]),
+        (&["ledger", "rebuild", "--help"], &["Examples:", "--from"]),
+        (&["ledger", "check", "--help"], &["Examples:", "--fix"]),
+        (
+            &["ledger", "export", "--help"],
+            &["Examples:", "sha256sum -c"],
+        ),
         (&["config", "--help"], &["XDG_CONFIG_HOME", "init"]),
         (&["config", "check", "--help"], &["without contacting"]),
     ] {

@@ -168,7 +168,7 @@ pub(super) async fn store(destination: &Destination, archive: &Bytes) -> StoredO
     let cut = cut(destination, archive);
     let upload = begin_and_send(destination, &cut, &cut.parts, &Arc::default()).await;
     let verified = upload.verify(&cut.content).await.unwrap();
-    verified.commit().await.unwrap()
+    verified.commit(jiff::Timestamp::UNIX_EPOCH).await.unwrap()
 }
 
 pub(super) fn sidecar_of(stored: &StoredObject) -> Sidecar {
@@ -207,7 +207,7 @@ pub(super) fn sidecar_of(stored: &StoredObject) -> Sidecar {
             encryption: stored.encryption().cloned(),
         },
         written_by: "nestegg".to_owned(),
-        written_at: at,
+        written_at: stored.stored_at(),
         as_read: serde_json::Map::new(),
     }
 }

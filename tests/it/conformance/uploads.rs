@@ -36,7 +36,7 @@ pub(super) async fn nothing_is_visible_before_the_commit(kind: Store) {
     assert_eq!(place.root.keys().await, Vec::<String>::new());
     let verified = upload.verify(&cut.content).await.unwrap();
     assert_eq!(place.root.keys().await, Vec::<String>::new());
-    let stored = verified.commit().await.unwrap();
+    let stored = verified.commit(jiff::Timestamp::UNIX_EPOCH).await.unwrap();
     assert_eq!(place.root.keys().await, [stored.key().to_string()]);
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn more_than_three_parts_arrive_byte_for_byte(kind: Store) {
     let notes = Arc::default();
     let upload = begin_and_send(&destination, &cut, &cut.parts, &notes).await;
     let stored = upload.verify(&cut.content).await.unwrap();
-    let stored = stored.commit().await.unwrap();
+    let stored = stored.commit(jiff::Timestamp::UNIX_EPOCH).await.unwrap();
 
     let bytes = place.root.read(&archive_key().to_string()).await.unwrap();
     assert_eq!(sha256(&bytes), sha256(archive));

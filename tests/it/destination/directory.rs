@@ -112,7 +112,10 @@ async fn a_commit_that_fails_leaves_no_staged_file() {
     // A directory can't be replaced by renaming a file onto it.
     let server = dir.path().join(SERVER);
     fs::create_dir_all(dir.path().join(archive_name()).join("x")).unwrap();
-    let error = verified.commit().await.unwrap_err();
+    let error = verified
+        .commit(jiff::Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), FailureKind::Destination, "{error:?}");
     assert_eq!(names(&server), [format!("{BACKUP}.tar.gz")]);
 }
@@ -226,7 +229,7 @@ async fn a_sweep_spares_what_is_being_written() {
         .unwrap();
     assert_eq!(destination.sweep_staged().await.unwrap(), 0);
     assert_eq!(other.sweep_staged().await.unwrap(), 0);
-    verified.commit().await.unwrap();
+    verified.commit(jiff::Timestamp::UNIX_EPOCH).await.unwrap();
     assert_eq!(other.sweep_staged().await.unwrap(), 1);
     assert_eq!(names(&server), [format!("{BACKUP}.tar.gz")]);
 }

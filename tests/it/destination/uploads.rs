@@ -52,7 +52,7 @@ async fn a_longer_archive_is_invisible_until_it_is_committed() {
     let verified = archive.verify(&destination, &journal).await.unwrap();
     assert_eq!(visible(&store), []);
     assert_eq!(journal.open().len(), 1);
-    verified.commit().await.unwrap();
+    verified.commit(jiff::Timestamp::UNIX_EPOCH).await.unwrap();
     assert_eq!(visible(&store), [(archive_name(), TEN.to_vec())]);
     let mut actions = store.actions();
     actions[1..4].sort_by_key(|action| format!("{action:?}"));
@@ -264,7 +264,10 @@ async fn an_abort_that_fails_hides_no_error_and_stays_noted() {
     let verified = ten().verify(&destination, &journal).await.unwrap();
     store.take_habit(Habit::AbortFails);
     store.break_at(1, Break::Fail);
-    let error = verified.commit().await.unwrap_err();
+    let error = verified
+        .commit(jiff::Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap_err();
     assert!(
         told(&error).contains("this effect was to fail"),
         "{error:?}"
@@ -374,7 +377,7 @@ async fn a_send_that_was_given_up_can_be_repeated() {
     }
     assert!(given_up > 0);
     let verified = upload.verify(&archive.proof).await.unwrap();
-    verified.commit().await.unwrap();
+    verified.commit(jiff::Timestamp::UNIX_EPOCH).await.unwrap();
     assert_eq!(visible(&store), [(archive_name(), TEN.to_vec())]);
 }
 
@@ -449,7 +452,7 @@ async fn uploads_without_ids_work_the_same_and_are_not_noted() {
     let destination = store.destination_without_ids("memory", TUNING);
     let verified = ten().verify(&destination, &journal).await.unwrap();
     assert_eq!(journal.open(), []);
-    verified.commit().await.unwrap();
+    verified.commit(jiff::Timestamp::UNIX_EPOCH).await.unwrap();
     assert_eq!(visible(&store), [(archive_name(), TEN.to_vec())]);
 
     let broken = FaultyStore::with(Habit::DiesFromPart(3));

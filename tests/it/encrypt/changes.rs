@@ -113,6 +113,76 @@ async fn a_sealed_destination_is_filled_from_a_plain_copy_and_a_plain_one_never_
 }
 
 #[tokio::test]
+async fn an_encrypted_copy_goes_as_it_is_to_where_the_same_people_can_read_it() {
+    let archive = Archive::of_about(7, 20 << 20);
+    let (mut world, server, backup) = World::with_backup(archive.clone()).await;
+    let (one, two) = (AgeKey::new(), AgeKey::new());
+    let both: &[&str] = &[&one.public, &two.public];
+    let [first, second, other] = ["first", "second", "other"].map(|name| folder(&world, name));
+    configure(&mut world, &[("first", &first, both)]);
+    assert_eq!(world.run(&["mirror"]).await.code, Some(0));
+    world.panel.forget_requests();
+    let name = format!("{server}/{backup}.tar.gz.age");
+
+    let turned: &[&str] = &[&two.public, &one.public];
+    configure(
+        &mut world,
+        &[("first", &first, both), ("second", &second, turned)],
+    );
+    for is_ledger_lost in [false, true] {
+        if is_ledger_lost {
+            std::fs::remove_file(world.ledger()).unwrap();
+            std::fs::remove_dir_all(world.path("second")).unwrap();
+            std::fs::create_dir(world.path("second")).unwrap();
+        }
+        let filled = world.run(&["mirror", "--json"]).await;
+        assert_eq!(filled.code, Some(0), "{}", filled.stderr);
+        assert_eq!(world.panel.bytes_served(), 0);
+        let file = second.read(&name).await.unwrap();
+        assert!(file == first.read(&name).await.unwrap());
+    }
+    let copies = claimed(&world);
+    let [a, b] = &copies[..] else {
+        panic!("{copies:?}")
+    };
+    assert_eq!(a.sealed(), b.sealed());
+    assert_eq!(a.sha256.to_hex(), archive.sha256());
+
+    // Spoiled, it is no source; to others than its own people it is none either.
+    let file = world.path(&format!("first/{name}"));
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[100_000] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    for (place, encrypt_to, code, recipients) in [
+        ("second", both, 4, 2),
+        ("other", &[one.public.as_str()][..], 0, 1),
+    ] {
+        std::fs::remove_dir_all(world.path(place)).unwrap();
+        std::fs::create_dir(world.path(place)).unwrap();
+        let root = if place == "second" { &second } else { &other };
+        std::fs::remove_file(world.ledger()).unwrap();
+        world.panel.forget_requests();
+        configure(
+            &mut world,
+            &[("first", &first, both), (place, root, encrypt_to)],
+        );
+        let fetched = world.run(&["mirror", "--json"]).await;
+        assert_eq!(fetched.code, Some(code), "{}", fetched.stderr);
+        assert_eq!(world.panel.bytes_served(), archive.len());
+        let copies = claimed(&world);
+        let made = copies
+            .iter()
+            .find(|copy| copy.destination.as_str() == place)
+            .unwrap();
+        let encryption = made.encryption.as_ref().unwrap();
+        assert_eq!(encryption.recipients.len(), recipients);
+        let file = world.path(&format!("{place}/{name}"));
+        let identity = one.file(&world, "key.txt");
+        assert!(Tool::Python.open(&identity, &file).unwrap() == archive.bytes());
+    }
+}
+
+#[tokio::test]
 async fn one_download_feeds_a_plain_and_two_sealed_destinations() {
     let archive = Archive::of_about(6, 20 << 20);
     let (mut world, server, backup) = World::with_backup(archive.clone()).await;

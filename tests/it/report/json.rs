@@ -61,7 +61,14 @@ fn complaints(schema: &str, document: &str) -> Vec<String> {
 
 #[test]
 fn the_schemas_are_schemas_of_draft_2020_12() {
-    for schema in [json::MIRROR_SCHEMA, json::STATUS_SCHEMA, json::LIST_SCHEMA] {
+    for schema in [
+        json::MIRROR_SCHEMA,
+        json::STATUS_SCHEMA,
+        json::LIST_SCHEMA,
+        json::ledger::REBUILD_SCHEMA,
+        json::ledger::CHECK_SCHEMA,
+        json::ledger::EXPORT_SCHEMA,
+    ] {
         let schema: Value = serde_json::from_str(schema).unwrap();
         assert_eq!(
             schema["$schema"],

@@ -1,9 +1,7 @@
 //! From where one bad copy can be made anew, and making it.
 
-use std::sync::Arc;
-
+use crate::destination::Destination;
 use crate::destination::SidecarRead;
-use crate::destination::SizeHint;
 use crate::destination::StoredObject;
 use crate::ledger::RecordedCopy;
 use crate::model::backup::Backup;
@@ -12,15 +10,17 @@ use crate::model::backup::CompletedBackup;
 use crate::model::backup::ExpectedContent;
 use crate::model::backup::ExpectedProof;
 use crate::model::checksum::PanelChecksum;
-use crate::model::content::StreamId;
 use crate::model::finding::RepairSource;
 use crate::model::finding::Standing;
 use crate::model::holding::HeldCopy;
+use crate::model::holding::SealedCopy;
 use crate::model::ids::DestinationName;
 use crate::model::key::ObjectKind;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
+use crate::model::recipient::BadRecipient;
+use crate::model::recipient::Recipient;
 use crate::model::server::Passport;
 use crate::model::server::Server;
 use crate::model::server::ServerState;
@@ -36,12 +36,6 @@ use crate::transfer::Recorded;
 use crate::transfer::compute::Inspect;
 use crate::transfer::describe::SidecarDraft;
 use crate::transfer::observer::TransferLabel;
-use crate::transfer::pump::UploadSink;
-use crate::transfer::readback;
-use crate::transfer::readback::NotRead;
-use crate::transfer::readback::ReadBack;
-use crate::transfer::readback::Reading;
-use crate::transfer::readback::Whose;
 use crate::transfer::source;
 use crate::transfer::source::CopySource;
 use crate::transfer::source::PanelSource;
@@ -69,7 +63,7 @@ pub enum Source<'w> {
     /// A copy that holds the archive as it is.
     Plain(&'w DestinationTarget, &'w RecordedCopy),
     /// A copy that is encrypted as the bad one is: its stored bytes do.
-    Verbatim(&'w DestinationTarget, &'w RecordedCopy),
+    Verbatim(&'w DestinationTarget, &'w RecordedCopy, SealedCopy),
     /// The panel.
     Panel(&'w PanelTarget),
 }
@@ -78,7 +72,7 @@ impl<'w> Source<'w> {
     /// What it is called.
     pub fn name(&self) -> String {
         match self {
-            Self::Plain(target, _) | Self::Verbatim(target, _) => {
+            Self::Plain(target, _) | Self::Verbatim(target, ..) => {
                 format!("the copy at {}", target.destination.name())
             }
             Self::Panel(panel) => format!("panel {}", panel.client.name()),
@@ -88,7 +82,7 @@ impl<'w> Source<'w> {
     /// The copy that it reads, if it is one.
     pub const fn copy(&self) -> Option<(&'w DestinationTarget, &'w RecordedCopy)> {
         match self {
-            Self::Plain(target, copy) | Self::Verbatim(target, copy) => Some((target, copy)),
+            Self::Plain(target, copy) | Self::Verbatim(target, copy, _) => Some((target, copy)),
             Self::Panel(_) => None,
         }
     }
@@ -132,11 +126,11 @@ impl<'w> Way<'w> {
                 why.push(format!("the copy at {place} can't be reached: it is not configured, or could not be opened"));
                 continue;
             };
-            let (ours, theirs) = (&self.recorded.copy.encryption, &other.copy.encryption);
-            match (ours, theirs) {
+            let ours = &self.recorded.copy.encryption;
+            match (ours, other.copy.sealed()) {
                 (_, None) if self.stays_secret() => plain.push(Source::Plain(target, other)),
-                (Some(ours), Some(theirs)) if is_same(ours, theirs) => {
-                    verbatim.push(Source::Verbatim(target, other));
+                (Some(ours), Some(sealed)) if is_same(ours, &sealed.encryption) => {
+                    verbatim.push(Source::Verbatim(target, other, sealed));
                 }
                 (_, None) => why.push(format!(
                     "the copy at {place} is not encrypted, and the destination no longer encrypts what it stores"
@@ -184,14 +178,16 @@ impl<'w> Way<'w> {
             Source::Plain(target, other) => {
                 let (sidecar, _from) = self.draft().await;
                 let copy = CopySource::new(target.destination.clone(), other.copy.key.clone());
-                let stored = self.transfer(source::Source::Copy(copy), sidecar).await?;
+                let stored = self
+                    .transfer(source::Source::Copy(copy), self.there(), sidecar)
+                    .await?;
                 Ok(Made {
                     stored,
                     from: RepairSource::Destination(target.destination.name().clone()),
                 })
             }
-            Source::Verbatim(target, other) => {
-                let stored = self.copy_verbatim(target, other).await?;
+            Source::Verbatim(target, _, sealed) => {
+                let stored = self.copy_verbatim(target, sealed.clone()).await?;
                 Ok(Made {
                     stored,
                     from: RepairSource::Destination(target.destination.name().clone()),
@@ -207,7 +203,9 @@ impl<'w> Way<'w> {
                     copy.backup,
                     self.checks.shared.tuning.stall_timeout,
                 );
-                let stored = self.transfer(source::Source::Panel(bytes), sidecar).await?;
+                let stored = self
+                    .transfer(source::Source::Panel(bytes), self.there(), sidecar)
+                    .await?;
                 Ok(Made {
                     stored,
                     from: RepairSource::Panel(panel.client.name().clone()),
@@ -220,9 +218,14 @@ impl<'w> Way<'w> {
     async fn transfer(
         &self,
         source: source::Source,
+        destination: Destination,
         sidecar: SidecarDraft,
     ) -> Result<StoredObject, NotMade> {
         let copy = &self.recorded.copy;
+        let (bytes, sha256) = match source.as_stored() {
+            None => (copy.archive_bytes, copy.sha256.clone()),
+            Some(sealed) => (sealed.stored_bytes, sealed.stored_sha256.clone()),
+        };
         let job = Job {
             key: self
                 .target
@@ -231,17 +234,17 @@ impl<'w> Way<'w> {
             label: label(copy),
             source,
             expected: ExpectedContent {
-                length_bytes: Some(copy.archive_bytes),
-                proof: ExpectedProof::Digest(copy.sha256.clone()),
+                length_bytes: Some(bytes),
+                proof: ExpectedProof::Digest(sha256),
             },
-            hinted_bytes: copy.archive_bytes,
+            hinted_bytes: bytes,
             inspect: Inspect::WhenNeeded,
             recorded: Some(Recorded {
                 verdict: copy.verdict,
                 structure: copy.structure,
             }),
             recheck: Recheck::No,
-            destinations: vec![self.target.destination.clone()],
+            destinations: vec![destination],
             sidecar,
         };
         let finished = transfer::run(job, self.checks.shared).await;
@@ -257,61 +260,33 @@ impl<'w> Way<'w> {
         }
     }
 
-    /// The stored bytes of a copy that is encrypted as this one was.
+    fn there(&self) -> Destination {
+        self.target.destination.clone()
+    }
+
+    /// The stored bytes of a copy that is encrypted as this one was: whoever could read it then can
+    /// read it again, whomever the destination encrypts to by now.
     async fn copy_verbatim(
         &self,
         from: &DestinationTarget,
-        other: &RecordedCopy,
+        sealed: SealedCopy,
     ) -> Result<StoredObject, NotMade> {
-        let destination = &self.target.destination;
-        let there = HeldCopy {
-            destination: destination.name().clone(),
-            location: destination.location().to_owned(),
-            ..other.copy.clone()
-        };
-        let of_target = |error: crate::destination::Error| {
-            error.failure(Scope::Destination, destination.name().to_string())
-        };
-        let part_bytes = destination.part_bytes(SizeHint::Known(there.stored_bytes));
-        let make = async |stream: StreamId| {
-            let begun = destination
-                .begin_as_it_is(
-                    there.key.clone(),
-                    stream,
-                    part_bytes,
-                    Arc::clone(&self.checks.shared.journal),
-                )
-                .await;
-            Ok(UploadSink {
-                destination: destination.clone(),
-                upload: Box::new(begun.map_err(of_target)?),
+        let recipients = sealed.encryption.recipients.iter();
+        let recipients: Result<Vec<Recipient>, _> = recipients.map(|text| text.parse()).collect();
+        let recipients = recipients.map_err(|bad: BadRecipient| {
+            NotMade::Source(Failure {
+                scope: Scope::Backup,
+                id: self.recorded.copy.backup.to_string(),
+                kind: FailureKind::Integrity,
+                message: format!("a recorded recipient is none: {bad}"),
+                hint: String::new(),
             })
-        };
-        let reading = Reading {
-            copy: &other.copy,
-            destination: from.destination.clone(),
-            inspect: Inspect::WhenNeeded,
-            part_bytes,
-        };
-        let read = readback::stored(reading, make, self.checks.shared).await;
-        let ReadBack { content, sink, .. } = read.map_err(|not_read| {
-            let NotRead { failure, whose, .. } = not_read;
-            match whose {
-                Whose::Copy => NotMade::Source(failure),
-                Whose::Sink => NotMade::Target(failure),
-                Whose::Nobody => NotMade::Stopped,
-            }
         })?;
-        let publish = async {
-            let stored = sink.upload.verify(&content).await?.commit().await?;
-            let etag = stored.etag().map(str::to_owned);
-            let proved = destination.read_back(&there, &content, etag)?;
-            let (sidecar, _from) = self.sidecar(&proved).await;
-            destination.write_sidecar(&proved, &sidecar).await
-        };
-        publish
+        let there = self.there().encrypting_to(&recipients);
+        let (sidecar, _from) = self.draft().await;
+        let copy = CopySource::as_stored(from.destination.clone(), sealed);
+        self.transfer(source::Source::Copy(copy), there, sidecar)
             .await
-            .map_err(|error: crate::destination::Error| NotMade::Target(of_target(error)))
     }
 
     /// What the panel says of the backup, if it still lists it.
@@ -360,8 +335,7 @@ impl<'w> Way<'w> {
     /// A sidecar for the copy of which `proof` is, and from where its words are.
     pub async fn sidecar(&self, proof: &StoredObject) -> (Sidecar, RepairSource) {
         let (draft, from) = self.draft().await;
-        // Written as of when the copy was made: that is what a ledger made from sidecars takes up.
-        let sidecar = draft.describe(proof, self.recorded.copy.mirrored_at);
+        let sidecar = draft.describe(proof);
         (sidecar, from)
     }
 
