@@ -1,5 +1,8 @@
-//! All nondeterminism of a run, in one struct: the clock and the wish to stop.
+//! All nondeterminism of a run, in one struct: the clock, chance, and the wish to stop.
 
+use std::hash::BuildHasher as _;
+use std::hash::Hasher as _;
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
@@ -41,6 +44,26 @@ impl Clock {
     }
 }
 
+/// Where chance comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Chance {
+    /// The machine's.
+    System,
+    /// Always this seed; for tests.
+    Fixed(u64),
+}
+
+impl Chance {
+    /// A number that nobody can foresee, unless it is fixed.
+    pub fn seed(self) -> u64 {
+        match self {
+            // Keyed at random when made (`std::hash::RandomState`).
+            Self::System => RandomState::new().build_hasher().finish(),
+            Self::Fixed(seed) => seed,
+        }
+    }
+}
+
 /// Who told a run to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopSignal {
@@ -55,6 +78,8 @@ pub enum StopSignal {
 pub struct Env {
     /// Where "now" comes from.
     pub clock: Clock,
+    /// Where chance comes from.
+    pub chance: Chance,
     /// Cancelled when the run shall stop cleanly; whoever holds an upload aborts it.
     pub cancel: CancellationToken,
     stopped_by: Arc<OnceLock<StopSignal>>,
@@ -65,6 +90,7 @@ impl Env {
     pub fn new(clock: Clock) -> Self {
         Self {
             clock,
+            chance: Chance::System,
             cancel: CancellationToken::new(),
             stopped_by: Arc::default(),
         }
@@ -73,6 +99,11 @@ impl Env {
     /// The current time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// A number to draw samples by.
+    pub fn seed(&self) -> u64 {
+        self.chance.seed()
     }
 
     /// Where days begin.

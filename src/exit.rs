@@ -14,6 +14,8 @@ use crate::report::MirrorReport;
 use crate::report::ServerStatus;
 use crate::report::StatusReport;
 use crate::report::VerifyReport;
+use crate::report::drill::DrillReport;
+use crate::report::drill::DrilledCopy;
 use crate::report::ledger::CheckReport;
 use crate::report::ledger::RebuildReport;
 use crate::report::outcome::Outcome;
@@ -274,6 +276,38 @@ impl Exit {
         }
     }
 
+    /// How `restore --drill` ends. The first row that applies:
+    ///
+    /// | what happened | exit |
+    /// |---|---|
+    /// | told to stop before it was done | 130, 143 |
+    /// | all that were taken were good, or at least what was recorded | 0 |
+    /// | a copy was corrupt or missing, or lacks what it must contain | 4 |
+    /// | some copies were good, and something failed | 3 |
+    /// | none was: every failure was refused credentials | 12 |
+    /// | … anything else; there was none to drill with | 1 |
+    pub fn of_drill(report: &DrillReport) -> Self {
+        let is_of_a_copy = |copy: &DrilledCopy| {
+            copy.failure.as_ref().is_some_and(|failure| {
+                matches!(failure.kind, FailureKind::Integrity | FailureKind::NotFound)
+            })
+        };
+        let failures: Vec<Failure> = report.failures().cloned().collect();
+        match (report.outcome(), report.ended) {
+            (Outcome::Ok, _) => Self::Done,
+            (Outcome::Interrupted, Ended::BySigterm) => Self::Terminated,
+            (Outcome::Interrupted, _) => Self::Interrupted,
+            (Outcome::Partial | Outcome::Failed, _) if report.copies.iter().any(is_of_a_copy) => {
+                Self::Integrity
+            }
+            (outcome, _) => match (Self::of_failures(&failures), outcome) {
+                (Self::Integrity, _) => Self::Integrity,
+                (_, Outcome::Partial) => Self::Partial,
+                (exit, _) => exit,
+            },
+        }
+    }
+
     /// How a command ends that came to nothing because of these: 4 when a copy is corrupt or
     /// missing, 12 when credentials were refused everywhere, else 1.
     pub fn of_failures(failures: &[Failure]) -> Self {
@@ -339,6 +373,16 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::model::finding::ArchiveFinding;
+    use crate::model::finding::CheckedCopy;
+    use crate::model::finding::Depth;
+    use crate::model::finding::Finding;
+    use crate::model::finding::Repair;
+    use crate::model::finding::RepairSource;
+    use crate::model::finding::RepairWish;
+    use crate::model::finding::SidecarFinding;
+    use crate::model::finding::Standing;
+    use crate::model::holding::PanelPresence;
     use crate::model::holding::ServerHolding;
     use crate::model::ids::BackupId;
     use crate::model::ids::ServerId;
@@ -349,9 +393,18 @@ mod tests {
     use crate::model::outcome::CopyState;
     use crate::model::outcome::Mode;
     use crate::model::outcome::Skipped;
-    use crate::plan::check::Finding;
+    use crate::plan::check;
     use crate::plan::check::Place;
+    use crate::report::Account;
     use crate::report::ledger::RebuiltPlace;
+    use crate::report::restore::CopyConsidered;
+    use crate::report::restore::CopyFate;
+    use crate::report::restore::RestoreState;
+    use crate::report::restore::RestoreTarget;
+    use crate::report::restore::RestoredBackup;
+    use crate::report::restore::Sealing;
+    use crate::report::restore::TargetKind;
+    use crate::report::verify::Verified;
 
     use CopyState::AlreadyHeld;
     use CopyState::Failed;
@@ -611,12 +664,198 @@ mod tests {
                 at: Timestamp::UNIX_EPOCH,
                 last_run: None,
                 servers: vec![status(Freshness::Fresh, hours), status(freshness, max_age)],
+                verified: Vec::new(),
             };
             assert_eq!(
                 Exit::of_status(&report),
                 exit,
                 "{freshness:?} of {max_age:?}"
             );
+        }
+    }
+
+    fn restored(states: &[RestoreState], errors: &[(Scope, FailureKind)]) -> RestoreReport {
+        let failures = || errors.iter().map(|(scope, kind)| failure(*scope, *kind));
+        let backup = |state: &RestoreState| RestoredBackup {
+            panel: "main".parse().unwrap(),
+            server: SERVER.parse().unwrap(),
+            server_name: String::new(),
+            backup: BACKUP.parse().unwrap(),
+            name: String::new(),
+            completed_at: Timestamp::UNIX_EPOCH,
+            bytes: 1,
+            sha256: None,
+            state: *state,
+            copies: failures()
+                .map(|failure| CopyConsidered {
+                    destination: "b2".parse().unwrap(),
+                    location: String::new(),
+                    key: ObjectKey::of_probe(),
+                    sealing: Sealing::Plain,
+                    why: String::new(),
+                    fate: CopyFate::PassedOver(failure),
+                })
+                .collect(),
+            failure: None,
+            notes: Vec::new(),
+        };
+        RestoreReport {
+            started_at: Timestamp::UNIX_EPOCH,
+            finished_at: Timestamp::UNIX_EPOCH,
+            target: RestoreTarget {
+                kind: TargetKind::File,
+                place: String::new(),
+            },
+            backups: states.iter().map(backup).collect(),
+            errors: Vec::new(),
+            ended: Ended::InFull,
+        }
+    }
+
+    fn checked(archive: ArchiveFinding, repair: Repair) -> CheckedCopy {
+        let (server, backup) = (SERVER.parse().unwrap(), BACKUP.parse().unwrap());
+        CheckedCopy {
+            panel: "main".parse().unwrap(),
+            server,
+            server_name: String::new(),
+            backup,
+            backup_name: String::new(),
+            destination: "b2".parse().unwrap(),
+            key: ObjectKey::for_backup(server, backup, ObjectKind::Archive),
+            stored_bytes: 1,
+            standing: Standing::Held,
+            verified_before: None,
+            depth: Depth::Full,
+            finding: Finding {
+                archive,
+                sidecar: SidecarFinding::Sound,
+            },
+            repair,
+            elsewhere: Vec::new(),
+            on_panel: PanelPresence::Listed,
+            read_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn a_restore_ends_by_whether_what_was_asked_for_is_there_and_proved() {
+        use RestoreState::AlreadyThere;
+        use RestoreState::Failed;
+        use RestoreState::Restored;
+        const GONE: (Scope, FailureKind) = (Scope::Backup, FailureKind::NotFound);
+        const NO_DISK: (Scope, FailureKind) = (Scope::Destination, FailureKind::NotFound);
+        const FULL: (Scope, FailureKind) = (Scope::Destination, FailureKind::NoSpace);
+        for (states, errors, exit) in [
+            (&[Restored][..], &[][..], Exit::Done),
+            (&[Restored, AlreadyThere], &[CORRUPT, GONE], Exit::Done),
+            (&[Failed], &[CORRUPT], Exit::Integrity),
+            (&[Failed], &[REFUSED_THERE, GONE], Exit::Integrity),
+            (&[Restored, Failed], &[CORRUPT], Exit::Integrity),
+            (&[Restored, Failed], &[CUT], Exit::Partial),
+            (
+                &[Failed],
+                &[REFUSED_THERE, REFUSED_THERE],
+                Exit::Credentials,
+            ),
+            (&[Failed], &[REFUSED_THERE, DOWN], Exit::Failed),
+            (&[Failed], &[NO_DISK], Exit::Failed),
+            (&[Failed], &[FULL], Exit::Failed),
+            (&[], &[], Exit::Failed),
+        ] {
+            let report = restored(states, errors);
+            assert_eq!(Exit::of_restore(&report), exit, "{states:?} {errors:?}");
+        }
+        for (ended, exit) in [
+            (Ended::BySigint, Exit::Interrupted),
+            (Ended::BySigterm, Exit::Terminated),
+        ] {
+            let mut report = restored(&[RestoreState::NotReached], &[CORRUPT]);
+            report.ended = ended;
+            assert_eq!(Exit::of_restore(&report), exit);
+        }
+    }
+
+    #[test]
+    fn a_list_ends_with_4_when_a_copy_is_broken() {
+        for (failures, exit) in [
+            (vec![], Exit::Done),
+            (vec![failure(CORRUPT.0, CORRUPT.1)], Exit::Integrity),
+            (vec![failure(DOWN.0, DOWN.1)], Exit::Failed),
+        ] {
+            let report = ListReport {
+                panel: None,
+                copies: Vec::new(),
+                account: Account::Sidecars,
+                failures,
+            };
+            assert_eq!(Exit::of_list(&report), exit);
+        }
+    }
+
+    #[test]
+    fn a_run_of_verify_ends_by_the_worst_that_is_left() {
+        let unreachable = failure(Scope::Destination, FailureKind::Unreachable);
+        let refused = failure(Scope::Destination, FailureKind::Credentials);
+        let bad = failure(Scope::Backup, FailureKind::Integrity);
+        let sound = || checked(ArchiveFinding::Sound, Repair::NotTried);
+        let lost = || checked(ArchiveFinding::Missing, Repair::NotTried);
+        let unread = || {
+            checked(
+                ArchiveFinding::Unread(unreachable.clone()),
+                Repair::NotTried,
+            )
+        };
+        let made = Repair::CopyMade {
+            from: RepairSource::Ledger,
+        };
+        let repaired = || checked(ArchiveFinding::Missing, made.clone());
+        for (copies, errors, not_reached, exit) in [
+            (vec![], vec![], 0, Exit::Done),
+            (vec![sound()], vec![], 0, Exit::Done),
+            (vec![repaired(), sound()], vec![], 0, Exit::Done),
+            (vec![lost(), sound()], vec![bad.clone()], 0, Exit::Integrity),
+            (
+                vec![lost(), unread()],
+                vec![unreachable.clone(), bad.clone()],
+                1,
+                Exit::Integrity,
+            ),
+            (vec![sound()], vec![bad.clone()], 0, Exit::Integrity),
+            (
+                vec![unread(), sound()],
+                vec![unreachable.clone()],
+                0,
+                Exit::Partial,
+            ),
+            (vec![unread()], vec![unreachable.clone()], 0, Exit::Failed),
+            (vec![], vec![refused.clone()], 0, Exit::Credentials),
+            (vec![sound()], vec![refused.clone()], 0, Exit::Partial),
+            (vec![sound()], vec![], 3, Exit::Limit),
+        ] {
+            let ended = if not_reached > 0 {
+                Ended::AtLimit
+            } else {
+                Ended::InFull
+            };
+            let mut report = VerifyReport {
+                run: None,
+                started_at: Timestamp::UNIX_EPOCH,
+                finished_at: Timestamp::UNIX_EPOCH,
+                depth: Depth::Full,
+                repair: RepairWish::Wanted,
+                copies_held: 0,
+                bytes_held: 0,
+                verified: Verified {
+                    copies,
+                    not_reached,
+                },
+                unconfigured: Vec::new(),
+                errors,
+                ended,
+            };
+            assert_eq!(Exit::of_verify(&report), exit, "{report:?}");
+            report.ended = Ended::BySigterm;
+            assert_eq!(Exit::of_verify(&report), Exit::Terminated);
         }
     }
 
@@ -701,7 +940,7 @@ mod tests {
             (&[unreachable], None, Exit::Failed),
             (&[unreachable, refused], None, Exit::Credentials),
         ] {
-            let finding = |sign: &Sign| Finding {
+            let finding = |sign: &Sign| check::Finding {
                 sign: *sign,
                 place: Place::Destination("b2".parse().unwrap()),
                 server: None,

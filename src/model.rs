@@ -9,6 +9,7 @@ pub mod holding;
 pub mod ids;
 pub mod key;
 pub mod mask;
+pub mod member;
 pub mod outcome;
 pub mod recipient;
 pub mod retention;

@@ -1,6 +1,7 @@
 //! Pure decisions: what the panel has, what the ledger knows, policy and now become a plan.
 
 pub mod check;
+pub mod drill;
 pub mod mirror;
 pub mod rebuild;
 pub mod restore;

@@ -1,5 +1,6 @@
 //! Reports as data; the renderings are below.
 
+pub mod drill;
 pub mod export;
 pub mod human;
 pub mod json;
@@ -12,6 +13,7 @@ pub mod words;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 
+use crate::model::holding::DestinationVerified;
 use crate::model::holding::HeldCopy;
 use crate::model::holding::ServerHolding;
 use crate::model::ids::PanelName;
@@ -89,6 +91,8 @@ pub struct StatusReport {
     pub last_run: Option<LastRun>,
     /// One entry a server, by panel and name.
     pub servers: Vec<ServerStatus>,
+    /// When the copies at each destination were verified, by name.
+    pub verified: Vec<DestinationVerified>,
 }
 
 /// The latest run of `mirror`.

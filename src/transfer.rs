@@ -5,11 +5,13 @@
 
 pub mod compute;
 pub mod describe;
+pub mod extract;
 pub mod inspect;
 pub mod limit;
 pub mod observer;
 pub mod pump;
 pub mod readback;
+pub mod rehearse;
 pub mod sink;
 pub mod source;
 pub mod unseal;
@@ -28,6 +30,10 @@ use crate::env::Env;
 use crate::model::backup::Backup;
 use crate::model::backup::CompletedBackup;
 use crate::model::backup::ExpectedContent;
+use crate::model::backup::ExpectedProof;
+use crate::model::checksum::Algorithm;
+use crate::model::checksum::ContentDigest;
+use crate::model::checksum::Hasher;
 use crate::model::checksum::Verdict;
 use crate::model::content::ComputedContent;
 use crate::model::content::Mismatch;
@@ -49,6 +55,7 @@ use crate::transfer::describe::SidecarDraft;
 use crate::transfer::limit::Throttle;
 use crate::transfer::observer::Observer;
 use crate::transfer::observer::TransferLabel;
+use crate::transfer::pump::Nowhere;
 use crate::transfer::pump::Pump;
 use crate::transfer::pump::Pumped;
 use crate::transfer::pump::Slot;
@@ -181,6 +188,20 @@ pub struct Shared {
     pub observer: Arc<dyn Observer>,
 }
 
+/// What came instead of the archive that was expected; nothing of it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instead {
+    /// An answer of another length; it was not read.
+    OfLength(u64),
+    /// Other bytes, to their end.
+    Content {
+        /// How many.
+        bytes: u64,
+        /// Their SHA-256.
+        sha256: ContentDigest,
+    },
+}
+
 /// What became of one job.
 #[derive(Debug)]
 #[must_use = "stored copies must be recorded, failures told"]
@@ -193,6 +214,8 @@ pub struct Finished {
     pub copies: Vec<Result<StoredObject, Failure>>,
     /// Why the source as a whole failed, when it did: another source may do better.
     pub source_failure: Option<Failure>,
+    /// What came, when it was whole and not what was expected.
+    pub instead: Option<Instead>,
 }
 
 /// Carries out one job.
@@ -245,8 +268,13 @@ pub async fn run(job: Job, shared: &Shared) -> Finished {
     let Pumped { read_bytes, result } = pump
         .run(&mut source, cutter, computation, part_bytes, &mut slots)
         .await;
+    let came = came(&result);
     let proved = prove(&expected, result, &key, &recheck, recorded, shared).await;
     let sent_bytes = slots.iter().map(|slot| slot.sent_bytes).sum();
+    let instead = match &proved {
+        Err(failure) if failure.kind == FailureKind::Integrity => came,
+        Err(_) | Ok(_) => None,
+    };
     let (copies, source_failure) = match proved {
         Ok(content) => {
             let published = slots
@@ -267,6 +295,69 @@ pub async fn run(job: Job, shared: &Shared) -> Finished {
         sent_bytes,
         copies,
         source_failure,
+        instead,
+    }
+}
+
+/// What came of the source, in case it turns out not to be what was expected.
+fn came(result: &Result<ComputedContent, Stopped>) -> Option<Instead> {
+    match result {
+        Ok(computed) => Some(Instead::Content {
+            bytes: computed.sha256.bytes(),
+            sha256: computed.sha256.digest().clone(),
+        }),
+        Err(Stopped::WrongLength { offered_bytes, .. }) => Some(Instead::OfLength(*offered_bytes)),
+        Err(
+            Stopped::Source(_)
+            | Stopped::TooLong { .. }
+            | Stopped::Worker(_)
+            | Stopped::NoDestinationLeft
+            | Stopped::Interrupted,
+        ) => None,
+    }
+}
+
+/// Reads an archive of this length to its end, keeps nothing of it, and says its SHA-256.
+///
+/// # Errors
+/// Why it could not be read, or had another length after all.
+pub async fn identify(
+    mut source: Source,
+    length_bytes: u64,
+    label: &TransferLabel,
+    shared: &Shared,
+) -> Result<ContentDigest, Failure> {
+    let cutter = PartCutter::new(readback::PART_BYTES);
+    let stream = cutter.stream();
+    // SHA-256 is computed whatever is expected; here it is what is asked for.
+    let expected = ExpectedContent {
+        length_bytes: Some(length_bytes),
+        proof: ExpectedProof::Digest(Hasher::digest(Algorithm::Sha256, &[])),
+    };
+    let ticket = shared.observer.started(label, expected.length_bytes);
+    let pump = Pump {
+        tuning: &shared.tuning,
+        cancel: &shared.env.cancel,
+        throttle: &shared.throttle,
+        observer: &*shared.observer,
+        ticket,
+        expected_bytes: expected.length_bytes,
+    };
+    let computation = Computation::start(stream, &expected, Inspect::WhenNeeded);
+    let mut slots = [Slot::open(Nowhere)];
+    let pumped = pump
+        .run(
+            &mut source,
+            cutter,
+            computation,
+            readback::PART_BYTES,
+            &mut slots,
+        )
+        .await;
+    shared.observer.finished(ticket);
+    match pumped.result {
+        Ok(computed) => Ok(computed.sha256.digest().clone()),
+        Err(stopped) => Err(stopped_failure(label.backup, &stopped)),
     }
 }
 

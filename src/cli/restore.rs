@@ -4,6 +4,7 @@ use std::io;
 use std::io::Write;
 use std::sync::Arc;
 
+use crate::cli::exit_of;
 use crate::cli::fail;
 use crate::cli::progress::SharedWriter;
 use crate::cli::progress::Tty;
@@ -14,6 +15,8 @@ use crate::config::Environment;
 use crate::config::Settings;
 use crate::config::flags::Flags;
 use crate::config::output::ResultFormat;
+use crate::config::settings::restore::CopiesFrom;
+use crate::config::settings::restore::DrillJob;
 use crate::config::settings::restore::Existing;
 use crate::config::settings::restore::OutputJob;
 use crate::config::settings::restore::OutputTo;
@@ -26,6 +29,9 @@ use crate::exit::Exit;
 use crate::ops;
 use crate::ops::Tuning;
 use crate::ops::restore::Restore;
+use crate::ops::restore::drill::Record;
+use crate::ops::setup;
+use crate::report::drill::DrillReport;
 use crate::report::human;
 use crate::report::json;
 use crate::report::restore::RestoreReport;
@@ -37,6 +43,7 @@ use crate::transfer::observer::Observer;
 enum Answer {
     Restored(RestoreReport),
     Sheet(SheetReport),
+    Drill(DrillReport),
 }
 
 /// Carries out one `restore`.
@@ -68,6 +75,7 @@ pub(super) async fn run(flags: &Flags, environment: &Environment, session: &Sess
     match ended {
         Ok(Answer::Restored(report)) => tell(&report, session),
         Ok(Answer::Sheet(report)) => tell_sheet(&report, session),
+        Ok(Answer::Drill(report)) => tell_drill(&report, session),
         Err(error) => fail(&error, session),
     }
 }
@@ -107,9 +115,39 @@ async fn answer(
         let sheet = ops::restore::sheet::sheet(&restore, job).await?;
         return Ok(Answer::Sheet(sheet));
     }
+    if let RestoreJob::Drill(job) = &wanted.job {
+        return Ok(Answer::Drill(drill(&restore, job).await?));
+    }
     let stdout = Box::new(Archive(session.stdout()));
     let report = ops::restore::run(&restore, stdout).await?;
     Ok(Answer::Restored(report))
+}
+
+/// Drills, and records it as a run, unless the copies come from `--from`.
+async fn drill(restore: &Restore<'_>, job: &DrillJob) -> Result<DrillReport, ops::Error> {
+    match restore.wanted.copies {
+        CopiesFrom::Sidecars => ops::restore::drill::drill(restore, job, Record::Nowhere).await,
+        CopiesFrom::Ledger => {
+            let open = setup::ledger(restore.settings, "drill", &restore.shared.env).await?;
+            let book = &open.book;
+            match ops::restore::drill::drill(restore, job, Record::In(book)).await {
+                Ok(mut report) => {
+                    let code = Exit::of_drill(&report).code();
+                    if let Err(error) = book.finish(code, json::drill_counts(&report)).await {
+                        report.errors.push(ops::mirror::unrecorded(&error));
+                    }
+                    Ok(report)
+                }
+                Err(error) => {
+                    let code = exit_of(&error).code();
+                    if let Err(unfinished) = book.finish(code, serde_json::Value::Null).await {
+                        tracing::debug!("the run could not be ended in the ledger: {unfinished}");
+                    }
+                    Err(error)
+                }
+            }
+        }
+    }
 }
 
 /// Standard output, as bytes.
@@ -143,6 +181,15 @@ fn tell(report: &RestoreReport, session: &Session) -> Exit {
             human::restore(report, session.verbosity, session.display.stdout, out)
         }),
     }
+}
+
+fn tell_drill(report: &DrillReport, session: &Session) -> Exit {
+    let exit = Exit::of_drill(report);
+    session.complain(|err| human::drill_errors(report, session.display.stderr, err));
+    session.result(exit, |out| match session.output.results {
+        ResultFormat::Json => json::drill(report, exit.code(), out),
+        ResultFormat::Human => human::drill(report, session.verbosity, session.display.stdout, out),
+    })
 }
 
 fn tell_sheet(report: &SheetReport, session: &Session) -> Exit {

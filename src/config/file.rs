@@ -20,6 +20,7 @@ use crate::model::backup::ChecksumPolicy;
 use crate::model::backup::DigestNeed;
 use crate::model::ids::DestinationName;
 use crate::model::ids::PanelName;
+use crate::model::member::MemberGlob;
 use crate::model::recipient::Recipient;
 use crate::model::retention::KeepPolicy;
 use crate::model::secret::Secret;
@@ -39,6 +40,8 @@ pub struct File {
     pub destinations: Vec<DestinationEntry>,
     /// `[mirror]`.
     pub mirror: MirrorEntry,
+    /// `[drill]`.
+    pub drill: DrillEntry,
 }
 
 /// One `[[panel]]`.
@@ -125,6 +128,26 @@ pub struct MirrorEntry {
     pub verify_subset: Option<Written<Subset>>,
 }
 
+/// `[drill]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DrillEntry {
+    /// `sample`.
+    pub sample: Option<Written<usize>>,
+    /// `must_contain`.
+    pub must_contain: Option<Written<Vec<MemberGlob>>>,
+    /// `[[drill.rule]]`, in the order written.
+    pub rules: Vec<DrillRuleEntry>,
+}
+
+/// One `[[drill.rule]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrillRuleEntry {
+    /// `servers`.
+    pub servers: Written<Vec<ServerSelector>>,
+    /// `must_contain`.
+    pub must_contain: Option<Written<Vec<MemberGlob>>>,
+}
+
 /// Reads a file's text; `path` is absolute, relative paths inside start at its folder.
 ///
 /// # Errors
@@ -163,6 +186,10 @@ pub fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<File, Error
         .table("mirror", &mut reading.problems)
         .map(|section| reading.mirror(section))
         .unwrap_or_default();
+    let drill = root
+        .table("drill", &mut reading.problems)
+        .map(|section| reading.drill(section))
+        .unwrap_or_default();
     root.close(&mut reading.problems);
     let mut problems = reading.problems;
     clashes(&panels, &destinations, &mut problems);
@@ -174,6 +201,7 @@ pub fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<File, Error
         panels,
         destinations,
         mirror,
+        drill,
     })
 }
 

@@ -274,6 +274,26 @@ impl<'d, 't> Section<'d, 't> {
         })
     }
 
+    /// A list that has to be there.
+    pub(super) fn needed_list<T>(
+        &mut self,
+        key: &'static str,
+        example: &'static str,
+        problems: &mut Vec<Error>,
+        expected: &'static str,
+        parse: impl Fn(&str) -> Result<T, BadValue>,
+    ) -> Option<Written<Vec<T>>> {
+        if !self.entries.iter().any(|entry| entry.key == key) {
+            problems.push(Error::MissingKey {
+                place: self.place.clone(),
+                section: self.name.clone(),
+                key,
+                example,
+            });
+        }
+        self.list(key, problems, expected, parse)
+    }
+
     /// A table.
     pub(super) fn table(&mut self, key: &'static str, problems: &mut Vec<Error>) -> Option<Self> {
         let entry = self.take(key)?;

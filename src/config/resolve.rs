@@ -1,6 +1,7 @@
 //! Flags, environment and file become settings.
 
 pub mod destinations;
+mod drill;
 pub mod panels;
 pub mod restore;
 pub mod secrets;
@@ -154,6 +155,7 @@ pub fn resolve(
     let mut panels = resolver.panels();
     let mut destinations = resolver.destinations();
     let mirror = resolver.mirror();
+    let drill = resolver.drill(flags);
     let filter = match &flags.request {
         Request::Read(wanted) => Filter {
             servers: wanted.servers.clone(),
@@ -209,6 +211,7 @@ pub fn resolve(
         panels,
         destinations,
         mirror,
+        drill,
         restore,
         filter,
         verify,

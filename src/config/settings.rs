@@ -1,5 +1,6 @@
 //! The effective settings: plain data, with the source of each.
 
+pub mod drill;
 pub mod restore;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use jiff::SignedDuration;
 use url::Url;
 
 use crate::config::key::KeyOrigin;
+use crate::config::settings::drill::DrillSettings;
 use crate::config::settings::restore::CopiesFrom;
 use crate::config::settings::restore::RestoreSettings;
 use crate::config::source::Sources;
@@ -41,6 +43,8 @@ pub struct Settings {
     pub destinations: Vec<DestinationSettings>,
     /// How to mirror.
     pub mirror: MirrorSettings,
+    /// How to drill.
+    pub drill: DrillSettings,
     /// What `restore` is asked for; `None` for other commands.
     pub restore: Option<RestoreSettings>,
     /// What `status` and `list` are to show, and of which servers `verify` checks copies; empty for

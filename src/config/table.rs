@@ -1,5 +1,7 @@
 //! The tables of the configuration file, each read into its entry.
 
+mod drill;
+
 use std::path::Path;
 use std::path::PathBuf;
 use std::str::FromStr;

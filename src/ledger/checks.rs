@@ -23,9 +23,9 @@ use crate::ledger::rows;
 use crate::model::checksum::ContentDigest;
 use crate::model::finding::Finding;
 use crate::model::finding::Standing;
+use crate::model::holding::DestinationVerified;
 use crate::model::holding::HeldCopy;
 use crate::model::ids::BackupId;
-use crate::model::ids::DestinationName;
 use crate::model::ids::RunId;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
@@ -66,17 +66,6 @@ pub struct RecordedCopy {
     pub standing: Standing,
     /// The digest of its sidecar's bytes, once it is known.
     pub sidecar_sha256: Option<ContentDigest>,
-}
-
-/// When the copies at one destination were verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DestinationVerified {
-    /// The destination.
-    pub destination: DestinationName,
-    /// How many of its copies were never read back since they were made.
-    pub never: u64,
-    /// Of the others, when the one was that was verified the longest ago.
-    pub oldest_verified_at: Option<Timestamp>,
 }
 
 impl Ledger {

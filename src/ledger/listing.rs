@@ -194,7 +194,7 @@ fn upsert_server(
 pub(super) struct BackupRow {
     pub(super) id: i64,
     pub(super) completed_at: Option<i64>,
-    archive_bytes: Option<i64>,
+    pub(super) archive_bytes: Option<i64>,
     pub(super) checksum: Option<String>,
     vanished_at: Option<i64>,
 }

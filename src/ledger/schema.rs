@@ -26,6 +26,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0001_ledger.sql")),
     M::up(include_str!("../../migrations/0002_encryption.sql")),
     M::up(include_str!("../../migrations/0003_verify.sql")),
+    M::up(include_str!("../../migrations/0004_placeholders.sql")),
 ];
 
 /// `application_id` of a ledger, as `migrations/0001_ledger.sql` sets it.

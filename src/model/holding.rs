@@ -167,6 +167,17 @@ pub struct DestinationHolding {
     pub missing: Vec<MissingCopy>,
 }
 
+/// When the copies at one destination were verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationVerified {
+    /// The destination.
+    pub destination: DestinationName,
+    /// How many of its copies were never read back since they were made.
+    pub never: u64,
+    /// Of the others, when the one was that was verified the longest ago.
+    pub oldest_verified_at: Option<Timestamp>,
+}
+
 /// How one server stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerHolding {

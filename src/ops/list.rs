@@ -60,7 +60,7 @@ fn described(found: Inventory, filter: &Filter) -> Result<ListReport, Error> {
         broken,
         mut failures,
     } = found;
-    failures.extend(broken.into_iter().map(|(_, _, failure)| failure));
+    failures.extend(broken.into_iter().map(|broken| broken.failure));
     let mut copies: Vec<HeldCopy> = match plan::restore::choose_all(&copies, &filter.servers) {
         Ok(backups) => backups.into_iter().flatten().cloned().collect(),
         Err(NoChoice::NothingHeld) => Vec::new(),

@@ -22,6 +22,7 @@ use crate::destination::Destination;
 use crate::env::Env;
 use crate::env::StopSignal;
 use crate::ledger;
+use crate::ledger::BackupOf;
 use crate::model::backup::ChecksumPolicy;
 use crate::model::finding::Depth;
 use crate::model::outcome::BackupOutcome;
@@ -44,10 +45,10 @@ use crate::ops::mirror::gather::Gathered;
 use crate::ops::mirror::gather::Task;
 use crate::ops::mirror::ready::DestinationTarget;
 use crate::ops::mirror::ready::ready;
-use crate::ops::verify;
-use crate::ops::verify::Checked;
-use crate::ops::verify::Checks;
+use crate::ops::verify::checks::Checked;
+use crate::ops::verify::checks::Checks;
 use crate::ops::verify::watch::Verifying;
+use crate::ops::verify::words;
 use crate::panel::PanelClient;
 use crate::panel::ServerScope;
 use crate::plan::mirror::Selection;
@@ -240,8 +241,9 @@ async fn verify_some(
     if checked.at_limit {
         run.limit_came();
     }
+    words::settle(&mut checked.copies);
     report.errors.extend(checked.failures);
-    verify::words::tell(&checked.copies, &mut report.errors);
+    words::tell(&checked.copies, &mut report.errors);
     report.verified = Some(Verified {
         copies: checked.copies,
         not_reached: checked.not_reached,
@@ -430,13 +432,24 @@ async fn act_all(
             outcome,
             failures,
             recorded,
+            placeholder_for,
         } = done;
-        if had_work == HadWork::Yes && run.settings.mode == Mode::Apply {
-            run.shared.observer.backup_done(&outcome);
-        }
         report.errors.extend(failures);
-        tell(&outcome, &mut report.errors);
-        report.backups.push(outcome);
+        if let Some(holds) = placeholder_for {
+            report.skipped.push(Skipped {
+                panel: outcome.panel,
+                server: outcome.server,
+                server_name: outcome.server_name,
+                backup: Some(outcome.backup),
+                why: placeholder(holds),
+            });
+        } else {
+            if had_work == HadWork::Yes && run.settings.mode == Mode::Apply {
+                run.shared.observer.backup_done(&outcome);
+            }
+            tell(&outcome, &mut report.errors);
+            report.backups.push(outcome);
+        }
         if let Err(error) = recorded {
             // What is under way goes on to its end; nothing new is begun.
             run.is_unrecordable.store(true, Ordering::Relaxed);
@@ -446,6 +459,15 @@ async fn act_all(
         }
     }
     unrecorded
+}
+
+/// Why a placeholder is left out.
+pub fn placeholder(holds: BackupOf) -> String {
+    format!(
+        "it holds the archive of backup {} (server {}), put there by a restore: a placeholder, and no \
+         backup of its own",
+        holds.backup, holds.server
+    )
 }
 
 /// Adds the failures of a backup's copies, each said once; what is about a destination as a whole

@@ -5,6 +5,9 @@
 //! copies are read from is written to.
 
 pub mod chosen;
+pub mod disk;
+pub mod drill;
+pub mod extract;
 pub mod file;
 pub mod inventory;
 pub mod sheet;
@@ -102,10 +105,10 @@ pub async fn run(
 ) -> Result<RestoreReport, Error> {
     match &restore.wanted.job {
         RestoreJob::Output(job) => file::restore(restore, job, stdout).await,
-        RestoreJob::Extract(_)
-        | RestoreJob::Disk(_)
-        | RestoreJob::Panel(_)
-        | RestoreJob::Sheet(_)
-        | RestoreJob::Drill(_) => Err(Error::NoSuchTarget),
+        RestoreJob::Extract(job) => extract::restore(restore, job).await,
+        RestoreJob::Disk(job) => disk::restore(restore, job).await,
+        RestoreJob::Panel(_) | RestoreJob::Sheet(_) | RestoreJob::Drill(_) => {
+            Err(Error::NoSuchTarget)
+        }
     }
 }

@@ -311,6 +311,43 @@ pub async fn open_to_read(settings: &Settings, tuning: &Tuning) -> Result<Opened
     Ok(places)
 }
 
+/// Opens the destinations of the settings that can be opened as they are: for a restore, one of them
+/// is enough, whatever is wrong with the others.
+///
+/// # Errors
+/// [`Error::Destination`] when the URL or the options of each are wrong.
+pub async fn open_what_opens(settings: &Settings, tuning: &Tuning) -> Result<OpenedPlaces, Error> {
+    let mut places = OpenedPlaces::default();
+    let mut wrong = None;
+    let mut right = 0_usize;
+    for wanted in &settings.destinations {
+        let spec = spec(wanted, settings, RootRule::MustExist);
+        match Destination::open(spec, tuning.destination).await {
+            Ok(destination) => {
+                right += 1;
+                places.destinations.push(destination);
+            }
+            Err(error) => {
+                let name = &wanted.name;
+                let failure = error.failure(Scope::Destination, name.to_string());
+                places.failures.push(failure);
+                if error.is_usage() {
+                    wrong.get_or_insert(Error::Destination {
+                        name: name.clone(),
+                        source: error,
+                    });
+                } else {
+                    right += 1;
+                }
+            }
+        }
+    }
+    match wrong {
+        Some(error) if right == 0 => Err(error),
+        Some(_) | None => Ok(places),
+    }
+}
+
 /// The destinations that could be opened, and why others could not.
 #[derive(Debug, Default)]
 pub struct OpenedPlaces {

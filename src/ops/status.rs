@@ -22,7 +22,8 @@ use crate::report::is_dated_ahead;
 /// [`Error::NamesNothing`], [`Error::Ledger`].
 pub fn status(settings: &Settings, now: Timestamp) -> Result<StatusReport, Error> {
     let ledger = Ledger::open_read_only(&settings.ledger)?;
-    let holdings = ledger.holdings(&choice::chosen(&ledger, settings)?)?;
+    let chosen = choice::chosen(&ledger, settings)?;
+    let holdings = ledger.holdings(&chosen)?;
     let servers = holdings
         .into_iter()
         .map(|holding| {
@@ -40,6 +41,7 @@ pub fn status(settings: &Settings, now: Timestamp) -> Result<StatusReport, Error
         at: now,
         last_run,
         servers,
+        verified: ledger.verified_since(&chosen)?,
     })
 }
 

@@ -102,7 +102,7 @@ pub fn plan<T: Copy, P: Copy + Ord>(
     if let Some(Subset::Part(share)) = selection.subset {
         held.retain(|copy| share.holds(copy.backup));
     }
-    held.sort_by_key(|copy| (copy.last_turn(), copy.mirrored_at, copy.backup));
+    held.sort_by_key(|copy| (copy.last_turn(), copy.mirrored_at, copy.backup, copy.place));
     held.retain(|copy| budgets.take(copy));
     let mut checks: Vec<Planned<T, P>> = lost.into_iter().map(planned).collect();
     checks.sort_by_key(|planned| (Reverse(planned.copy.mirrored_at), planned.copy.backup));

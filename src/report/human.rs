@@ -3,6 +3,7 @@
 //! Foreign text (names, reasons, messages) is made fit to print on its way out; what a panel
 //! calls a server can neither move the cursor nor add a line.
 
+mod drill;
 mod errors;
 mod holdings;
 pub mod ledger;
@@ -12,6 +13,8 @@ mod style;
 mod summary;
 mod verify;
 
+pub use drill::drill;
+pub use drill::drill_errors;
 pub use errors::errors;
 pub use errors::failure;
 pub use errors::mirror_errors;

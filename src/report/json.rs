@@ -3,6 +3,7 @@
 //! One document a command, on one line, described by the JSON Schemas below. Once released, a
 //! document of one version only changes in ways that its schema allows.
 
+mod drill;
 pub mod ledger;
 mod restore;
 mod verify;
@@ -17,6 +18,7 @@ use serde_json::ser::Formatter;
 
 use crate::model::checksum::Verdict;
 use crate::model::holding::DestinationHolding;
+use crate::model::holding::DestinationVerified;
 use crate::model::holding::HeldCopy;
 use crate::model::holding::MissingCopy;
 use crate::model::holding::PanelPresence;
@@ -45,6 +47,9 @@ pub use crate::report::json::verify::VERIFY_SCHEMA;
 pub use crate::report::json::verify::verify;
 pub use crate::report::json::verify::verify_counts;
 
+pub use crate::report::json::drill::DRILL_SCHEMA;
+pub use crate::report::json::drill::drill;
+pub use crate::report::json::drill::drill_counts;
 pub use crate::report::json::restore::RESTORE_SCHEMA;
 pub use crate::report::json::restore::SHEET_SCHEMA;
 pub use crate::report::json::restore::restore;
@@ -110,6 +115,7 @@ pub fn status(report: &StatusReport, exit_code: u8, out: &mut dyn Write) -> io::
             .iter()
             .map(|server| StatusServer::of(server, report.at))
             .collect(),
+        verified: report.verified.iter().map(StatusVerified::of).collect(),
     };
     write_document(&document, out)
 }
@@ -237,6 +243,24 @@ struct StatusDocument<'a> {
     counts: StatusCounts,
     last_run: Option<StatusRun>,
     servers: Vec<StatusServer<'a>>,
+    verified: Vec<StatusVerified<'a>>,
+}
+
+#[derive(Serialize)]
+struct StatusVerified<'a> {
+    destination: &'a DestinationName,
+    never: u64,
+    oldest_verified_at: Option<Timestamp>,
+}
+
+impl<'a> StatusVerified<'a> {
+    fn of(verified: &'a DestinationVerified) -> Self {
+        Self {
+            destination: &verified.destination,
+            never: verified.never,
+            oldest_verified_at: verified.oldest_verified_at,
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -104,6 +104,8 @@ pub struct RestoredBackup {
 pub enum RestoreState {
     /// It is at the target, proved.
     Restored,
+    /// What its notes do not name is at the target, proved.
+    InPart,
     /// It was there before, and is the right one.
     AlreadyThere,
     /// It is not.
@@ -117,6 +119,7 @@ impl RestoreState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Restored => "restored",
+            Self::InPart => "in_part",
             Self::AlreadyThere => "already_there",
             Self::Failed => "failed",
             Self::NotReached => "not_reached",
@@ -125,7 +128,7 @@ impl RestoreState {
 
     /// Whether the backup is at the target now.
     pub const fn is_there(self) -> bool {
-        matches!(self, Self::Restored | Self::AlreadyThere)
+        matches!(self, Self::Restored | Self::InPart | Self::AlreadyThere)
     }
 }
 
@@ -185,10 +188,11 @@ impl RestoreReport {
     /// What the restore comes to.
     pub fn outcome(&self) -> Outcome {
         let there = |backup: &RestoredBackup| backup.state.is_there();
+        let whole = |backup: &RestoredBackup| there(backup) && backup.state != RestoreState::InPart;
         match self.ended {
             Ended::BySigint | Ended::BySigterm => Outcome::Interrupted,
             Ended::InFull | Ended::AtLimit => {
-                if !self.backups.is_empty() && self.backups.iter().all(there) {
+                if !self.backups.is_empty() && self.backups.iter().all(whole) {
                     Outcome::Ok
                 } else if self.backups.iter().any(there) {
                     Outcome::Partial

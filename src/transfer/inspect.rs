@@ -5,6 +5,7 @@
 //! and the tar must reach its end marker. Memory is bounded whatever the archive claims.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::io;
 use std::io::BufRead;
 use std::io::Read;
@@ -24,6 +25,40 @@ const BLOCK_BYTES: usize = 512;
 /// At most this much of long names and extended headers is read for one member.
 const MEMBER_HEADER_BYTES: u64 = 1 << 20;
 
+/// Looks at the members of an archive while it is walked.
+pub trait Visitor {
+    /// Why it would look at no more of them.
+    type Stop;
+
+    /// Looks at one member; what it leaves unread is read past.
+    ///
+    /// # Errors
+    /// Its own reason to end the walk.
+    fn member<R: Read>(&mut self, member: &mut tar::Entry<'_, R>) -> Result<(), Self::Stop>;
+}
+
+/// Nobody looks.
+struct Nobody;
+
+impl Visitor for Nobody {
+    type Stop = Infallible;
+
+    fn member<R: Read>(&mut self, _member: &mut tar::Entry<'_, R>) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+/// A walk that did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unwalked<S> {
+    /// What it stumbled over, in words for the operator.
+    Broken(String),
+    /// More came out than may.
+    TooMuch,
+    /// The visitor's reason.
+    Stopped(S),
+}
+
 /// Walks a `.tar.gz` to the end of its last gzip member.
 ///
 /// Reads `archive` to its end whatever is found, so that the sender never blocks on it.
@@ -31,37 +66,80 @@ const MEMBER_HEADER_BYTES: u64 = 1 << 20;
 /// # Errors
 /// What the walk stumbled over, in words for the operator.
 pub fn walk(mut archive: impl BufRead) -> Result<Structure, String> {
-    let found = walk_members(&mut archive);
+    let found = walk_members(&mut archive, &mut Nobody, u64::MAX);
     io::copy(&mut archive, &mut io::sink()).map_err(|error| error.to_string())?;
-    found
+    found.map_err(|unwalked| match unwalked {
+        Unwalked::Broken(why) => why,
+        Unwalked::TooMuch => TOO_MUCH.to_owned(),
+        Unwalked::Stopped(never) => match never {},
+    })
 }
 
-fn walk_members(archive: &mut impl BufRead) -> Result<Structure, String> {
-    let meter = Meter::default();
+/// Walks a `.tar.gz` as [`walk`] does, shows every member to `visitor`, and unpacks at most
+/// `most_bytes`. What is left of `archive` after an error is left unread.
+///
+/// # Errors
+/// [`Unwalked`].
+pub fn walk_members<V: Visitor>(
+    archive: &mut impl BufRead,
+    visitor: &mut V,
+    most_bytes: u64,
+) -> Result<Structure, Unwalked<V::Stop>> {
+    let meter = Meter::up_to(most_bytes);
     let unpacked = Metered {
         inner: MultiGzDecoder::new(archive),
         meter: &meter,
     };
     let mut tar = tar::Archive::new(unpacked);
-    let entries = visit(&mut tar, &meter)
-        .map_err(|error| format!("{error} (after {} unpacked bytes)", meter.read_bytes.get()))?;
+    let broken = |why: String| {
+        if meter.is_over.get() {
+            Unwalked::TooMuch
+        } else {
+            Unwalked::Broken(why)
+        }
+    };
+    let entries = visit(&mut tar, &meter, visitor).map_err(|ended| match ended {
+        Ended::Broken(error) => broken(format!(
+            "{error} (after {} unpacked bytes)",
+            meter.read_bytes.get()
+        )),
+        // What the visitor could not read of a member is the walk's own reason first.
+        Ended::Stopped(_) if meter.is_over.get() => Unwalked::TooMuch,
+        Ended::Stopped(stop) => Unwalked::Stopped(stop),
+    })?;
     if meter.at_end.get() {
-        return Err(format!(
+        return Err(Unwalked::Broken(format!(
             "the tar ends without its end marker after {entries} members"
-        ));
+        )));
     }
     let mut unpacked = tar.into_inner();
     meter.allowance_bytes.set(u64::MAX);
-    second_end_block(&mut unpacked)?;
+    second_end_block(&mut unpacked).map_err(broken)?;
     io::copy(&mut unpacked, &mut io::sink())
-        .map_err(|error| format!("the gzip stream ends wrong: {error}"))?;
+        .map_err(|error| broken(format!("the gzip stream ends wrong: {error}")))?;
     Ok(Structure {
         entries,
         unpacked_bytes: meter.read_bytes.get(),
     })
 }
 
-fn visit<R: Read>(tar: &mut tar::Archive<R>, meter: &Meter) -> io::Result<u64> {
+/// Why no more members are visited.
+enum Ended<S> {
+    Broken(io::Error),
+    Stopped(S),
+}
+
+impl<S> From<io::Error> for Ended<S> {
+    fn from(error: io::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+fn visit<R: Read, V: Visitor>(
+    tar: &mut tar::Archive<R>,
+    meter: &Meter,
+    visitor: &mut V,
+) -> Result<u64, Ended<V::Stop>> {
     let mut members = 0;
     meter.allowance_bytes.set(MEMBER_HEADER_BYTES);
     let mut buffer = vec![0; 256 << 10];
@@ -75,12 +153,14 @@ fn visit<R: Read>(tar: &mut tar::Archive<R>, meter: &Meter) -> io::Result<u64> {
             meter
                 .allowance_bytes
                 .set(stored_bytes.saturating_add(MEMBER_HEADER_BYTES));
+            visitor.member(&mut entry).map_err(Ended::Stopped)?;
             continue;
         }
         meter.allowance_bytes.set(u64::MAX);
+        visitor.member(&mut entry).map_err(Ended::Stopped)?;
         while entry.read(&mut buffer)? > 0 {}
         if meter.at_end.get() {
-            return Err(io::Error::other("the tar ends inside a member"));
+            return Err(io::Error::other("the tar ends inside a member").into());
         }
         meter.allowance_bytes.set(MEMBER_HEADER_BYTES);
     }
@@ -99,12 +179,28 @@ fn second_end_block(unpacked: &mut impl Read) -> Result<(), String> {
     }
 }
 
+const TOO_MUCH: &str = "more comes out of it than may";
+
 /// What the walk knows about the unpacked stream while `tar` owns its reader.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Meter {
     read_bytes: Cell<u64>,
     allowance_bytes: Cell<u64>,
+    most_bytes: u64,
     at_end: Cell<bool>,
+    is_over: Cell<bool>,
+}
+
+impl Meter {
+    fn up_to(most_bytes: u64) -> Self {
+        Self {
+            read_bytes: Cell::new(0),
+            allowance_bytes: Cell::new(0),
+            most_bytes,
+            at_end: Cell::new(false),
+            is_over: Cell::new(false),
+        }
+    }
 }
 
 struct Metered<'m, R> {
@@ -122,9 +218,12 @@ impl<R: Read> Read for Metered<'_, R> {
             ));
         };
         self.meter.allowance_bytes.set(allowance);
-        self.meter
-            .read_bytes
-            .set(self.meter.read_bytes.get().saturating_add(got_bytes));
+        let read_bytes = self.meter.read_bytes.get().saturating_add(got_bytes);
+        self.meter.read_bytes.set(read_bytes);
+        if read_bytes > self.meter.most_bytes {
+            self.meter.is_over.set(true);
+            return Err(io::Error::other(TOO_MUCH));
+        }
         if got == 0 && !buffer.is_empty() {
             self.meter.at_end.set(true);
         }

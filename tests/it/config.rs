@@ -255,7 +255,7 @@ fn what_the_starter_comments_out_loads_as_well() {
     let opened: Vec<&str> = text
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(rest) if rest.contains(" = ") || rest.starts_with("[[") => rest,
+            Some(rest) if rest.contains(" = ") || rest.starts_with('[') => rest,
             Some(_) | None => line,
         })
         .collect();
@@ -263,6 +263,10 @@ fn what_the_starter_comments_out_loads_as_well() {
     let line = format!("config show --config {}", named.display());
     let settings = desk.load(&line).unwrap();
     assert_eq!(settings.destinations.len(), 2);
+    assert_eq!(
+        settings.drill.must_contain,
+        ["world/level.dat".parse().unwrap()]
+    );
     assert_eq!(
         settings.mirror.max_age,
         Some(SignedDuration::from_hours(26))
@@ -601,7 +605,7 @@ fn mistakes_in_the_file_are_named_by_line_and_column_with_the_mend() {
         (
             "[mirror]\ncolour = \"red\"\n".to_owned(),
             format!(
-                "unknown key `colour` in `mirror`\n{at}2:1\n  fix: known keys: transfers, limit_rate, max_age, max_duration, inspect, require_checksum, newest, since, retry_lock"
+                "unknown key `colour` in `mirror`\n{at}2:1\n  fix: known keys: transfers, limit_rate, max_age, max_duration, inspect, require_checksum, newest, since, retry_lock, verify_subset"
             ),
         ),
         (
@@ -957,7 +961,8 @@ fn show_prints_what_holds_and_why() {
         .config(format!(
             "{PANEL}api_key_command = [\"pass\", \"sentinel\"]\n{DISK}\
              options = {{ region = \"eu\", access_key_id = \"sentinel\", endpoint = \"https://u:sentinel@h\", token_file = \"t\" }}\n\
-             keep = {{ last = 3, within = \"1y 6mo\" }}\n[mirror]\nlimit_rate = \"50MiB\"\nmax_age = \"26h\"\n"
+             keep = {{ last = 3, within = \"1y 6mo\" }}\n[mirror]\nlimit_rate = \"50MiB\"\nmax_age = \"26h\"\n\
+             [drill]\nmust_contain = [\"world/level.dat\"]\n[[drill.rule]]\nservers = [\"bots-*\"]\n"
         ))
         .with("NESTEGG_LEDGER", "/l.db");
     insta::assert_snapshot!(desk.show("config show", ResultFormat::Human), @r##"
@@ -993,6 +998,15 @@ fn show_prints_what_holds_and_why() {
     # newest is not set                           # default
     # since is not set                            # default
     retry_lock = "0s"                             # default
+    # verify_subset is not set                    # default
+
+    [drill]
+    sample = 3                                    # default
+    must_contain = ["world/level.dat"]            # from HOME/.config/nestegg/config.toml:14
+
+    [[drill.rule]]
+    servers = ["bots-*"]                          # from HOME/.config/nestegg/config.toml:16
+    must_contain = []                             # from HOME/.config/nestegg/config.toml:16
     "##);
     let document: serde_json::Value =
         serde_json::from_str(&desk.show("config show", ResultFormat::Json)).unwrap();
@@ -1002,6 +1016,24 @@ fn show_prints_what_holds_and_why() {
         document["mirror"]["limit_rate"],
         serde_json::json!({ "value": "50MiB", "source": "HOME/.config/nestegg/config.toml:11" })
     );
+}
+
+#[test]
+fn what_is_wrong_with_a_drill_is_said_with_its_line() {
+    let desk = Desk::new().config(format!(
+        "{PANEL}api_key_file = \"main.key\"\n{DISK}[drill]\nsample = 0\nmust_contain = [\"/world\", \"[a\"]\n\
+         [[drill.rule]]\nmust_contain = [\"x\"]\nserver = [\"y\"]\n"
+    ));
+    let said = desk.load("config check").unwrap_err().explain();
+    for part in [
+        "config.toml:9:10",
+        "`/world` begins with `/`: paths begin at the server's root, without one",
+        "`[a` is no glob",
+        "servers = [\"survival-*\"]",
+        "`server`",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
 }
 
 #[test]

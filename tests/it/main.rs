@@ -4,12 +4,15 @@
 pub mod support;
 
 mod architecture;
+mod backup_disk;
 mod cli;
 mod config;
 mod conformance;
 mod crash;
 mod destination;
+mod drill;
 mod encrypt;
+mod extract;
 mod faults;
 mod ledger;
 mod ledger_commands;

@@ -8,6 +8,7 @@ mod sheet;
 mod stdout;
 mod stores;
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Output;
@@ -73,11 +74,13 @@ impl Vault {
             let options = root.options.iter();
             let options = options.map(|(name, value)| format!("{name} = {}", text(value)));
             let options: Vec<String> = options.collect();
-            config.push_str(&format!(
-                "[[destination]]\nname = \"{name}\"\nurl = {}\noptions = {{ {} }}\n",
+            writeln!(
+                config,
+                "[[destination]]\nname = \"{name}\"\nurl = {}\noptions = {{ {} }}",
                 text(&root.url),
                 options.join(", ")
-            ));
+            )
+            .unwrap();
         }
         let path = self.world.path("nestegg.toml");
         std::fs::write(&path, config).unwrap();
@@ -137,7 +140,7 @@ impl Vault {
     }
 
     /// Runs the binary; standard output may be an archive.
-    async fn raw<S: AsRef<str>>(&self, args: &[S]) -> Output {
+    async fn raw<S: AsRef<str> + Sync>(&self, args: &[S]) -> Output {
         let output = self.world.command(args).output().await.unwrap();
         self.world.assert_no_secret_in("stderr", &output.stderr);
         output
@@ -163,14 +166,14 @@ impl Vault {
 
     /// Nothing but the ledger, the configuration and what is named is in the world's folder.
     fn assert_nothing_else(&self, named: &[&str]) {
-        let names: Vec<String> = self
+        let others: Vec<String> = self
             .world
             .files()
             .into_keys()
             .filter(|name| !name.starts_with("ledger.sqlite3") && name != "nestegg.toml")
             .filter(|name| !named.contains(&name.as_str()))
             .collect();
-        assert_eq!(names, Vec::<String>::new());
+        assert_eq!(others, Vec::<String>::new());
     }
 }
 

@@ -3,5 +3,7 @@
 pub mod archive;
 pub mod fake_panel;
 pub(crate) mod faulty_store;
+pub(crate) mod held;
+pub(crate) mod members;
 pub(crate) mod servers;
 pub(crate) mod world;

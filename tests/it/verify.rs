@@ -6,8 +6,10 @@ mod killed;
 mod mirror;
 mod repair;
 mod runs;
+mod sealed;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use nestegg::ops;
 use nestegg::ops::setup;
 use nestegg::report::VerifyReport;
 use nestegg::report::json;
+use nestegg::transfer::observer::Observer;
 use nestegg::transfer::observer::Silent;
 use serde_json::Value;
 
@@ -67,7 +70,7 @@ impl Kept {
         let server = world.panel.add_server("Survival");
         let backups = (0..backups)
             .map(|seed| {
-                let archive = Archive::of_about(seed, 1);
+                let archive = Archive::small(seed);
                 world.panel.add_backup(server, "nightly", archive)
             })
             .collect();
@@ -97,13 +100,15 @@ impl Kept {
                 .iter()
                 .map(|(option, value)| format!("{option} = {value:?}"))
                 .collect();
-            text.push_str(&format!(
+            write!(
+                text,
                 "[[destination]]\nname = {name:?}\nurl = {:?}\noptions = {{ {} }}\n",
                 root.url,
                 options.join(", ")
-            ));
+            )
+            .unwrap();
         }
-        text.push_str(&format!("[mirror]\n{mirror}\n"));
+        writeln!(text, "[mirror]\n{mirror}").unwrap();
         std::fs::write(self.world.path("nestegg.toml"), text).unwrap();
     }
 
@@ -126,11 +131,20 @@ impl Kept {
     }
 
     async fn verify_under(&self, more: &[&str], env: Env) -> (VerifyReport, Exit) {
+        self.verify_watched(more, env, Arc::new(Silent)).await
+    }
+
+    async fn verify_watched(
+        &self,
+        more: &[&str],
+        env: Env,
+        observer: Arc<dyn Observer>,
+    ) -> (VerifyReport, Exit) {
         let words: Vec<&str> = ["verify"].iter().chain(more).copied().collect();
         let settings = self.world.settings(&self.arguments(&words));
         let open = setup::ledger(&settings, "verify", &env).await.unwrap();
-        let silent = Arc::new(Silent);
-        let parts = setup::verify_parts(&settings, open.book.clone(), env, silent, quick_tuning());
+        let parts =
+            setup::verify_parts(&settings, open.book.clone(), env, observer, quick_tuning());
         let report = ops::verify::run(parts.await.unwrap(), &settings)
             .await
             .unwrap();
@@ -190,7 +204,7 @@ impl Kept {
     /// The archives there are those of the panel, byte for byte.
     async fn assert_restored(&self, place: &str) {
         for number in 0..self.backups.len() {
-            let archive = Archive::of_about(u64::try_from(number).unwrap(), 1);
+            let archive = Archive::small(u64::try_from(number).unwrap());
             let held = self.read(place, &self.archive(number)).await;
             assert!(held == archive.bytes(), "{number} at {place}");
         }

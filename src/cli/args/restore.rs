@@ -26,7 +26,24 @@ use crate::config::value;
 use crate::model::choice::BackupChoice;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
+use crate::model::member::MemberGlob;
 use crate::model::selector::ServerSelector;
+
+/// The targets besides a backup disk: of exactly one target, the parser takes no other's flags.
+const NOT_A_DISK: [&str; 5] = ["output", "extract", "to_panel", "sheet", "drill"];
+/// And what `--as` does not go with.
+const NOT_A_DISK_NOR_ALL: [&str; 6] = ["output", "extract", "to_panel", "sheet", "drill", "all"];
+/// The targets besides a panel.
+const NOT_A_PANEL: [&str; 5] = ["output", "extract", "backup_disk", "sheet", "drill"];
+/// And what `--sftp-key` does not go with.
+const NOT_A_PANEL_NOR_PASSWORD: [&str; 6] = [
+    "output",
+    "extract",
+    "backup_disk",
+    "sheet",
+    "drill",
+    "sftp_password_file",
+];
 
 /// The flags of `restore`.
 #[derive(Debug, Args)]
@@ -84,13 +101,13 @@ pub struct RestoreToArgs {
     #[arg(long, group = "target", group = "several")]
     pub drill: bool,
     /// With --extract: only members that match; may be repeated
-    #[arg(long, value_name = "GLOB", requires = "extract")]
-    pub include: Vec<String>,
+    #[arg(long, value_name = "GLOB", conflicts_with_all = ["output", "backup_disk", "to_panel", "sheet", "drill"])]
+    pub include: Vec<MemberGlob>,
     /// With --drill: so many copies [default: 3]
-    #[arg(long, value_name = "N", value_parser = value::newest, requires = "drill")]
+    #[arg(long, value_name = "N", value_parser = value::newest, conflicts_with_all = ["output", "extract", "backup_disk", "to_panel", "sheet"])]
     pub sample: Option<usize>,
     /// With --drill or --all: only these servers; may be repeated
-    #[arg(long, value_name = "ID", requires = "several")]
+    #[arg(long, value_name = "ID", requires = "several", conflicts_with_all = ["output", "extract", "to_panel", "sheet"])]
     pub server: Vec<ServerSelector>,
 }
 
@@ -99,7 +116,7 @@ pub struct RestoreToArgs {
 #[command(next_help_heading = "With --backup-disk")]
 pub struct DiskArgs {
     /// Everything that is held, or what is held of --server
-    #[arg(long, requires = "backup_disk", group = "several")]
+    #[arg(long, conflicts_with_all = NOT_A_DISK, group = "several")]
     pub all: bool,
     /// Whose layout a node's directory has [default: pterodactyl]
     #[arg(
@@ -107,11 +124,11 @@ pub struct DiskArgs {
         value_enum,
         value_name = "pterodactyl|pelican",
         hide_possible_values = true,
-        requires = "backup_disk"
+        conflicts_with_all = NOT_A_DISK
     )]
     pub layout: Option<DiskLayoutArg>,
     /// Under the uuids of a placeholder backup that was made on a new panel
-    #[arg(long = "as", value_name = "SERVER/BACKUP", requires = "backup_disk", conflicts_with = "all", value_parser = placeholder)]
+    #[arg(long = "as", value_name = "SERVER/BACKUP", conflicts_with_all = NOT_A_DISK_NOR_ALL, value_parser = placeholder)]
     pub placeholder: Option<Placeholder>,
 }
 
@@ -120,10 +137,10 @@ pub struct DiskArgs {
 #[command(next_help_heading = "With --to-panel")]
 pub struct PanelArgs {
     /// The server: short id, uuid or name
-    #[arg(long, value_name = "ID", requires = "to_panel")]
+    #[arg(long, value_name = "ID", conflicts_with_all = NOT_A_PANEL)]
     pub to_server: Option<ServerSelector>,
     /// Empty the server first, once the archive is on its node
-    #[arg(long, requires = "to_panel")]
+    #[arg(long, conflicts_with_all = NOT_A_PANEL)]
     pub truncate: bool,
     /// Only this way, instead of the best that works
     #[arg(
@@ -131,22 +148,21 @@ pub struct PanelArgs {
         value_enum,
         value_name = "pull|upload|sftp",
         hide_possible_values = true,
-        requires = "to_panel"
+        conflicts_with_all = NOT_A_PANEL
     )]
     pub via: Option<ViaArg>,
     /// A private key for SFTP that the panel's account knows
     #[arg(
         long,
         value_name = "FILE",
-        requires = "to_panel",
-        conflicts_with = "sftp_password_file"
+        conflicts_with_all = NOT_A_PANEL_NOR_PASSWORD
     )]
     pub sftp_key: Option<PathBuf>,
     /// A file that holds the panel account's password, for SFTP
-    #[arg(long, value_name = "FILE", requires = "to_panel")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = NOT_A_PANEL)]
     pub sftp_password_file: Option<PathBuf>,
     /// A file that holds the panel's client API key and nothing else
-    #[arg(long, value_name = "FILE", requires = "to_panel")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = NOT_A_PANEL)]
     pub api_key_file: Option<PathBuf>,
 }
 
@@ -166,7 +182,7 @@ pub struct RestoreHowArgs {
     )]
     pub identity: Vec<PathBuf>,
     /// Don't ask before what can't be undone
-    #[arg(long, requires = "to_panel", help_heading = "With --to-panel")]
+    #[arg(long, conflicts_with_all = NOT_A_PANEL, help_heading = "With --to-panel")]
     pub yes: bool,
     /// Read at most this much a second, such as 20MiB
     #[arg(long, value_name = "SIZE", value_parser = value::rate)]
@@ -212,9 +228,6 @@ fn placeholder(text: &str) -> Result<Placeholder, String> {
     })
 }
 
-/// Copies that a drill looks at, unless told otherwise.
-const SAMPLE: usize = 3;
-
 impl RestoreArgs {
     /// What was typed, as plain data.
     pub(super) fn flags(&self) -> RestoreFlags {
@@ -241,7 +254,7 @@ impl RestoreArgs {
             return Some(RestoreJob::Sheet(SheetJob { server }));
         }
         if to.drill {
-            let sample = to.sample.unwrap_or(SAMPLE);
+            let sample = to.sample;
             return Some(RestoreJob::Drill(DrillJob { sample, servers }));
         }
         if let Some(place) = to.backup_disk.clone() {
@@ -317,5 +330,161 @@ impl RestoreArgs {
                 Consent::ToBeAsked
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::args::Cli;
+    use crate::config::flags::Request;
+
+    fn flags(line: &str) -> RestoreFlags {
+        let words = ["nestegg", "restore"].into_iter().chain(line.split(' '));
+        let cli = Cli::try_parse_from(words).unwrap();
+        let Request::Restore(flags) = cli.flags().request else {
+            panic!("{line} is no restore")
+        };
+        *flags
+    }
+
+    fn job(line: &str) -> RestoreJob<String> {
+        flags(line).job.unwrap()
+    }
+
+    fn choice() -> BackupChoice {
+        "a:latest".parse().unwrap()
+    }
+
+    #[test]
+    fn every_target_becomes_its_own_job() {
+        let (server, backup) = (
+            "a1fa0000-1111-4111-8111-00000000000a",
+            "6fdff738-bf44-4933-824f-489198dda9e6",
+        );
+        let disk = |what, layout, existing| {
+            RestoreJob::Disk(DiskJob {
+                what,
+                place: "./disk".to_owned(),
+                layout,
+                existing,
+            })
+        };
+        for (line, expected) in [
+            (
+                "a:latest --output x --force".to_owned(),
+                RestoreJob::Output(OutputJob {
+                    choice: choice(),
+                    to: OutputTo::File(PathBuf::from("x")),
+                    existing: Existing::Replace,
+                }),
+            ),
+            (
+                "a:latest --output -".to_owned(),
+                RestoreJob::Output(OutputJob {
+                    choice: choice(),
+                    to: OutputTo::Stdout,
+                    existing: Existing::Keep,
+                }),
+            ),
+            (
+                "a:latest --extract x --include *.yml --include world/*".to_owned(),
+                RestoreJob::Extract(ExtractJob {
+                    choice: choice(),
+                    folder: PathBuf::from("x"),
+                    include: vec!["*.yml".parse().unwrap(), "world/*".parse().unwrap()],
+                    existing: Existing::Keep,
+                }),
+            ),
+            (
+                "a:latest --backup-disk ./disk".to_owned(),
+                disk(
+                    DiskContent::One(choice()),
+                    DiskLayout::Pterodactyl,
+                    Existing::Keep,
+                ),
+            ),
+            (
+                "--backup-disk ./disk --all --server b --layout pelican --force".to_owned(),
+                disk(
+                    DiskContent::All(vec!["b".parse().unwrap()]),
+                    DiskLayout::Pelican,
+                    Existing::Replace,
+                ),
+            ),
+            (
+                format!("a:latest --backup-disk ./disk --as {server}/{backup}"),
+                disk(
+                    DiskContent::As {
+                        choice: choice(),
+                        server: server.parse().unwrap(),
+                        backup: backup.parse().unwrap(),
+                    },
+                    DiskLayout::Pterodactyl,
+                    Existing::Keep,
+                ),
+            ),
+            (
+                "--sheet b".to_owned(),
+                RestoreJob::Sheet(SheetJob {
+                    server: "b".parse().unwrap(),
+                }),
+            ),
+            (
+                "--drill".to_owned(),
+                RestoreJob::Drill(DrillJob {
+                    sample: None,
+                    servers: Vec::new(),
+                }),
+            ),
+            (
+                "--drill --sample 7 --server b".to_owned(),
+                RestoreJob::Drill(DrillJob {
+                    sample: Some(7),
+                    servers: vec!["b".parse().unwrap()],
+                }),
+            ),
+        ] {
+            assert_eq!(job(&line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_panel_takes_all_that_says_how_to_get_there() {
+        let line = "a:latest --to-panel main --to-server b --truncate --via sftp --sftp-key k \
+                    --api-key-file f --yes --from nas --from s3://b/p --identity i --identity j \
+                    --limit-rate 20MiB";
+        assert_eq!(
+            flags(&line.split_whitespace().collect::<Vec<_>>().join(" ")),
+            RestoreFlags {
+                job: Some(RestoreJob::Panel(PanelJob {
+                    choice: choice(),
+                    server: "b".parse().unwrap(),
+                    files: ServerFiles::Truncate,
+                    via: Via::Sftp,
+                    sftp: SftpLogin::Key(PathBuf::from("k")),
+                    consent: Consent::Given,
+                })),
+                from: vec!["nas".to_owned(), "s3://b/p".to_owned()],
+                identities: vec![PathBuf::from("i"), PathBuf::from("j")],
+                limit_rate: Some(20 << 20),
+                panel: Some("main".to_owned()),
+                api_key_file: Some(PathBuf::from("f")),
+            }
+        );
+        let plain = job("a:latest --to-panel main --to-server b");
+        assert_eq!(
+            plain,
+            RestoreJob::Panel(PanelJob {
+                choice: choice(),
+                server: "b".parse().unwrap(),
+                files: ServerFiles::Keep,
+                via: Via::Best,
+                sftp: SftpLogin::None,
+                consent: Consent::ToBeAsked,
+            })
+        );
     }
 }

@@ -6,6 +6,7 @@ use crate::config::settings::DestinationSettings;
 use crate::model::choice::BackupChoice;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
+use crate::model::member::MemberGlob;
 use crate::model::selector::ServerSelector;
 
 /// What `restore` is asked for.
@@ -86,8 +87,8 @@ pub struct ExtractJob {
     pub choice: BackupChoice,
     /// The folder, by its absolute path.
     pub folder: PathBuf,
-    /// `--include`: globs over members' paths, as typed; empty means all.
-    pub include: Vec<String>,
+    /// `--include`: globs over members' paths; empty means all.
+    pub include: Vec<MemberGlob>,
     /// `--force`: whether the folder may hold something already.
     pub existing: Existing,
 }
@@ -203,8 +204,8 @@ pub struct SheetJob {
 /// `--drill`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrillJob {
-    /// How many copies.
-    pub sample: usize,
+    /// `--sample`: how many copies, instead of what the file says.
+    pub sample: Option<usize>,
     /// Only of these servers; empty means all.
     pub servers: Vec<ServerSelector>,
 }

@@ -20,6 +20,7 @@ use crate::config::settings::PanelSettings;
 use crate::config::source::Source;
 use crate::model::backup::ChecksumPolicy;
 use crate::model::backup::DigestNeed;
+use crate::model::member::MemberGlob;
 use crate::model::recipient::Recipient;
 use crate::model::selector::ServerSelector;
 use crate::model::server::MASK;
@@ -36,6 +37,8 @@ pub(super) struct Shown {
     panels: Vec<Vec<Line>>,
     destinations: Vec<Vec<Line>>,
     mirror: Vec<Line>,
+    drill: Vec<Line>,
+    drill_rules: Vec<Vec<Line>>,
     warnings: Vec<String>,
 }
 
@@ -90,6 +93,32 @@ impl Shown {
                 .into_iter()
                 .map(|(key, value)| line(format!("mirror.{key}"), key, value))
                 .collect(),
+            drill: vec![
+                line(
+                    "drill.sample".to_owned(),
+                    "sample",
+                    Value::from(settings.drill.sample),
+                ),
+                line(
+                    "drill.must_contain".to_owned(),
+                    "must_contain",
+                    globs(&settings.drill.must_contain),
+                ),
+            ],
+            drill_rules: settings
+                .drill
+                .rules
+                .iter()
+                .enumerate()
+                .map(|(number, rule)| {
+                    let rule_line =
+                        |key: &str, value| line(format!("drill.rule.{number}.{key}"), key, value);
+                    vec![
+                        rule_line("servers", words(&rule.servers)),
+                        rule_line("must_contain", globs(&rule.must_contain)),
+                    ]
+                })
+                .collect(),
             warnings: settings.warnings.clone(),
         }
     }
@@ -112,6 +141,8 @@ impl Shown {
             "panels": self.panels.iter().map(table).collect::<Vec<_>>(),
             "destinations": self.destinations.iter().map(table).collect::<Vec<_>>(),
             "mirror": table(&self.mirror),
+            "drill": table(&self.drill),
+            "drill_rules": self.drill_rules.iter().map(table).collect::<Vec<_>>(),
             "warnings": self.warnings,
         })
     }
@@ -131,7 +162,14 @@ impl Shown {
             write_lines(lines, out)?;
         }
         writeln!(out, "\n[mirror]")?;
-        write_lines(&self.mirror, out)
+        write_lines(&self.mirror, out)?;
+        writeln!(out, "\n[drill]")?;
+        write_lines(&self.drill, out)?;
+        for lines in &self.drill_rules {
+            writeln!(out, "\n[[drill.rule]]")?;
+            write_lines(lines, out)?;
+        }
+        Ok(())
     }
 }
 
@@ -199,6 +237,11 @@ fn key_line(origin: &KeyOrigin) -> Line {
 fn words(selectors: &[ServerSelector]) -> Value {
     let words: Vec<&str> = selectors.iter().map(ServerSelector::as_str).collect();
     json!(words)
+}
+
+fn globs(globs: &[MemberGlob]) -> Value {
+    let texts: Vec<&str> = globs.iter().map(MemberGlob::as_str).collect();
+    json!(texts)
 }
 
 fn panel_values(panel: &PanelSettings) -> Vec<(&'static str, Value)> {

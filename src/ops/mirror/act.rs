@@ -4,6 +4,7 @@ use crate::config::settings;
 use crate::destination::Destination;
 use crate::destination::StoredObject;
 use crate::ledger;
+use crate::ledger::BackupOf;
 use crate::ledger::CopyOrigin;
 use crate::model::backup::CompletedBackup;
 use crate::model::backup::ExpectedContent;
@@ -30,6 +31,7 @@ use crate::plan::mirror::CopyPlan;
 use crate::plan::mirror::KnownCopy;
 use crate::transfer;
 use crate::transfer::Finished;
+use crate::transfer::Instead;
 use crate::transfer::Job;
 use crate::transfer::Recheck;
 use crate::transfer::Recorded;
@@ -50,6 +52,9 @@ pub struct Done {
     /// Whether the ledger took it all: what was stored and could not be recorded is adopted by the
     /// next run.
     pub recorded: Result<(), ledger::Error>,
+    /// The backup whose archive it holds instead of its own, when a restore has put one there: it is
+    /// then left out, and nothing else is said of it.
+    pub placeholder_for: Option<BackupOf>,
 }
 
 /// Where the bytes may come from, the nearest first.
@@ -73,6 +78,7 @@ struct Acting<'r> {
     archive_bytes: u64,
     read_bytes: u64,
     sent_bytes: u64,
+    placeholder_for: Option<BackupOf>,
 }
 
 /// Carries out one backup's plan, and records what became of it.
@@ -147,6 +153,7 @@ impl<'r> Acting<'r> {
             archive_bytes: backup.archive_bytes,
             read_bytes: 0,
             sent_bytes: 0,
+            placeholder_for: None,
         }
     }
 
@@ -190,6 +197,11 @@ impl<'r> Acting<'r> {
             self.read_bytes += finished.read_bytes;
             self.sent_bytes += finished.sent_bytes;
             let source_failure = finished.source_failure;
+            if let (None, Some(instead)) = (held_at, finished.instead)
+                && let Some(holds) = self.whose(instead).await?
+            {
+                return self.pass_over(holds).await;
+            }
             for (index, copy) in wanted.into_iter().zip(finished.copies) {
                 match copy {
                     Ok(stored) => self.keep(index, stored, made).await?,
@@ -232,13 +244,7 @@ impl<'r> Acting<'r> {
             Recheck::No
         };
         origins.push(Origin {
-            source: Source::Panel(PanelSource::new(
-                self.task.panel.client.clone(),
-                self.run.node.clone(),
-                self.task.server.id,
-                backup.record.id,
-                self.run.shared.tuning.stall_timeout,
-            )),
+            source: Source::Panel(self.panel_source()),
             expected,
             recorded: None,
             recheck,
@@ -246,6 +252,79 @@ impl<'r> Acting<'r> {
             held_at: None,
         });
         origins
+    }
+
+    /// Whose archive it is that the panel gave instead of the one that it recorded.
+    ///
+    /// A panel's backup disk takes restored archives under the ids of placeholder backups, whose rows keep
+    /// the length and digest of what was there before (`panel-contract.md` section 7, routes D and E).
+    async fn whose(&self, instead: Instead) -> Result<Option<BackupOf>, ledger::Error> {
+        let this = self.this();
+        let bytes = match &instead {
+            Instead::OfLength(bytes) | Instead::Content { bytes, .. } => *bytes,
+        };
+        let known = self
+            .run
+            .book
+            .read(move |ledger| ledger.archives_of_length(bytes, this))
+            .await?;
+        if known.is_empty() {
+            return Ok(None);
+        }
+        let sha256 = match instead {
+            Instead::Content { sha256, .. } => sha256,
+            Instead::OfLength(bytes) => {
+                let source = Source::Panel(self.panel_source());
+                match transfer::identify(source, bytes, &self.label(), &self.run.shared).await {
+                    Ok(sha256) => sha256,
+                    Err(failure) => {
+                        tracing::debug!(
+                            "what came instead was not recognised: {}",
+                            failure.message
+                        );
+                        return Ok(None);
+                    }
+                }
+            }
+        };
+        let holds = known.into_iter().find(|(known, _)| *known == sha256);
+        Ok(holds.map(|(_, of)| of))
+    }
+
+    /// Leaves a placeholder out, in this run and in those to come.
+    async fn pass_over(&mut self, holds: BackupOf) -> Result<(), ledger::Error> {
+        self.placeholder_for = Some(holds);
+        let this = self.this();
+        self.run
+            .book
+            .write(move |ledger, run, now| ledger.record_placeholder(run, this, holds, now))
+            .await
+    }
+
+    fn this(&self) -> BackupOf {
+        BackupOf {
+            server: self.task.server.id,
+            backup: self.task.plan.backup.record.id,
+        }
+    }
+
+    fn panel_source(&self) -> PanelSource {
+        PanelSource::new(
+            self.task.panel.client.clone(),
+            self.run.node.clone(),
+            self.task.server.id,
+            self.task.plan.backup.record.id,
+            self.run.shared.tuning.stall_timeout,
+        )
+    }
+
+    fn label(&self) -> TransferLabel {
+        let record = &self.task.plan.backup.record;
+        TransferLabel {
+            server_name: self.task.server.name.clone(),
+            backup_name: record.name.clone(),
+            backup: record.id,
+        }
     }
 
     /// A held copy could not be used as source: when it is damaged or gone, it no longer counts.
@@ -283,11 +362,7 @@ impl<'r> Acting<'r> {
         let backup = &task.plan.backup;
         let job = Job {
             key: ObjectKey::for_backup(task.server.id, backup.record.id, ObjectKind::Archive),
-            label: TransferLabel {
-                server_name: task.server.name.clone(),
-                backup_name: backup.record.name.clone(),
-                backup: backup.record.id,
-            },
+            label: self.label(),
             source: origin.source,
             expected: origin.expected,
             hinted_bytes: backup.archive_bytes,
@@ -437,6 +512,7 @@ impl<'r> Acting<'r> {
             },
             failures: self.failures,
             recorded: Ok(()),
+            placeholder_for: self.placeholder_for,
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::Run;
 use crate::ops::mirror::create;
 use crate::ops::mirror::held;
+use crate::ops::mirror::placeholder;
 use crate::panel;
 use crate::panel::ListingTrust;
 use crate::plan::mirror::BackupPlan;
@@ -184,7 +185,22 @@ async fn one(
         (ListingTrust::Whole, false) | (ListingTrust::Shifting, _) => ListingSeen::Partial,
     };
     record_listing(run, panel, &server, &listing.backups, seen).await?;
-    let selected = select(&listing.backups, &run.selection);
+    let mut selected = select(&listing.backups, &run.selection);
+    let id = server.id;
+    let placeholders = run.book.read(move |ledger| ledger.placeholders(id)).await?;
+    selected.wanted.retain(|backup| {
+        let holds = placeholders.get(&backup.record.id);
+        if let Some(holds) = holds {
+            gathered.skipped.push(Skipped {
+                panel: panel.client.name().clone(),
+                server: server.id,
+                server_name: server.name.clone(),
+                backup: Some(backup.record.id),
+                why: placeholder(*holds),
+            });
+        }
+        holds.is_none()
+    });
     for (backup, why) in selected.not_ready {
         gathered.skipped.push(Skipped {
             panel: panel.client.name().clone(),

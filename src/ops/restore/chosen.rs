@@ -11,6 +11,7 @@ use crate::model::outcome::Scope;
 use crate::model::selector::ServerSelector;
 use crate::ops::Error;
 use crate::ops::restore::Restore;
+use crate::ops::restore::inventory::BrokenCopy;
 use crate::ops::restore::inventory::Inventory;
 use crate::ops::restore::inventory::Sought;
 use crate::ops::restore::source;
@@ -70,14 +71,14 @@ impl Restore<'_> {
             Ok(copies.into_iter().cloned().collect())
         };
         let (copies, inventory) = self.pick(sought, pick).await?;
-        let subject = copies.first().map(|copy| (copy.server, copy.backup));
+        let subject = copies.first().map(|copy| copy.server);
         let errors = inventory.failures.iter().cloned();
         let broken = inventory
             .broken
             .iter()
-            .filter(|(server, _, _)| subject.is_some_and(|(of, _)| of == *server));
+            .filter(|broken| subject == Some(broken.server));
         let errors = errors
-            .chain(broken.map(|(_, _, failure)| failure.clone()))
+            .chain(broken.map(|broken| broken.failure.clone()))
             .collect();
         let found = self.ranked(&inventory, copies);
         let found = found.ok_or(Error::Choice(NoChoice::NothingHeld))?;
@@ -102,7 +103,7 @@ impl Restore<'_> {
         let broken = inventory.broken.iter();
         let errors = inventory.failures.iter().cloned();
         let errors = errors
-            .chain(broken.map(|(_, _, failure)| failure.clone()))
+            .chain(broken.map(|broken| broken.failure.clone()))
             .collect();
         let backups = backups.into_iter();
         let found = backups.filter_map(|copies| self.ranked(&inventory, copies));
@@ -138,21 +139,28 @@ impl Restore<'_> {
             | NoChoice::SeveralServers { .. }
             | NoChoice::NothingSoOld { .. } => false,
         };
+        let mut recorded = Vec::new();
         let (no_choice, inventory) = if is_by_ledger && is_unknown && !inventory.places.is_empty() {
             tracing::info!("the ledger does not know it; asking the destinations' sidecars");
+            recorded = inventory.copies;
             let inventory = self.inventory_of_sidecars(sought).await?;
-            match pick(&inventory) {
-                Ok(picked) => return Ok((picked, inventory)),
-                Err(no_choice) => (no_choice, inventory),
+            match (pick(&inventory), recorded.is_empty()) {
+                (Ok(picked), _) => return Ok((picked, inventory)),
+                // The ledger knows more names.
+                (Err(NoChoice::NothingHeld), false) => (no_choice, inventory),
+                (Err(no_choice), _) => (no_choice, inventory),
             }
         } else {
             (no_choice, inventory)
         };
-        let broken = inventory.broken.into_iter().map(|(_, _, failure)| failure);
+        let may_be = |broken: &&BrokenCopy| inventory.may_be_sought(broken, sought, &recorded);
+        let broken = inventory.broken.iter().filter(may_be);
+        let broken = broken.map(|broken| broken.failure.clone());
         let failures: Vec<Failure> = inventory
             .failures
-            .into_iter()
+            .iter()
             .filter(|failure| failure.scope != Scope::Ledger)
+            .cloned()
             .chain(broken)
             .collect();
         if failures.is_empty() {
@@ -222,7 +230,7 @@ impl Restore<'_> {
 }
 
 /// Why a copy can't be read: its destination's own failure, when it has one.
-fn unreachable(copy: &HeldCopy, failures: &[Failure]) -> Failure {
+pub(super) fn unreachable(copy: &HeldCopy, failures: &[Failure]) -> Failure {
     let of_it = |failure: &&Failure| {
         failure.scope == Scope::Destination && failure.id == copy.destination.as_str()
     };

@@ -46,6 +46,8 @@ pub(super) async fn restore(
         FileSink::look(path, occupied)?;
     }
     let Found { found, errors } = restore.choose(&job.choice).await?;
+    let bytes = found.subject.stored_bytes;
+    restore.shared.observer.planned(1, bytes);
     let (target, backup) = match &job.to {
         OutputTo::File(path) => (
             RestoreTarget {
@@ -116,7 +118,7 @@ async fn to_file(
 }
 
 async fn to_stream(restore: &Restore<'_>, chosen: &Chosen, stream: OpenStream) -> RestoredBackup {
-    let make = async |_: &_, id| stream.begin(id).map_err(|error| error.failure(STDOUT));
+    let make = async |_: &_, id| Ok(stream.begin(id));
     let read = restore
         .read(chosen, PART_BYTES, Inspect::WhenNeeded, make)
         .await;

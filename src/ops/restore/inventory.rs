@@ -9,6 +9,7 @@ use crate::destination::DestinationSpec;
 use crate::destination::Examined;
 use crate::destination::FoundCopy;
 use crate::destination::RootRule;
+use crate::env::StopSignal;
 use crate::ledger;
 use crate::ledger::CopyFilter;
 use crate::ledger::Ledger;
@@ -69,13 +70,65 @@ pub struct Inventory {
     pub copies: Vec<HeldCopy>,
     /// The destinations that could be opened.
     pub places: Vec<Destination>,
-    /// Copies that are no use, by server and backup.
-    pub broken: Vec<(ServerId, BackupId, Failure)>,
+    /// What should be copies and is of no use.
+    pub broken: Vec<BrokenCopy>,
     /// What could not be looked at.
     pub failures: Vec<Failure>,
 }
 
+/// What should be a copy and is of no use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenCopy {
+    /// The server.
+    pub server: ServerId,
+    /// The server's short id and name, when its sidecar could be read.
+    pub called: Option<(String, String)>,
+    /// Why it is of no use.
+    pub failure: Failure,
+}
+
+impl BrokenCopy {
+    fn of(place: &Destination, server: ServerId, backup: BackupId, examined: &Examined) -> Self {
+        let sidecar = match examined {
+            Examined::NoArchive { sidecar } | Examined::OtherLength { sidecar, .. } => {
+                Some(&sidecar.server)
+            }
+            Examined::Whole(_) | Examined::NoSidecar | Examined::BadSidecar { .. } => None,
+        };
+        Self {
+            server,
+            called: sidecar.map(|server| (server.identifier.clone(), server.name.clone())),
+            failure: broken_copy(place, backup, examined),
+        }
+    }
+}
+
 impl Inventory {
+    /// Whether a broken copy may be of what is sought: its server may be called otherwise by all
+    /// that is known of it here or in `other`.
+    pub fn may_be_sought(
+        &self,
+        broken: &BrokenCopy,
+        sought: Sought<'_>,
+        other: &[HeldCopy],
+    ) -> bool {
+        let Sought::Servers(selectors @ [_, ..]) = sought else {
+            return true;
+        };
+        let is_meant = |identifier: &str, name: &str| {
+            let mut selectors = selectors.iter();
+            selectors.any(|selector| selector.matches_words(broken.server, identifier, name))
+        };
+        if let Some((identifier, name)) = &broken.called {
+            return is_meant(identifier, name);
+        }
+        let mut known = self.copies.iter().chain(other);
+        match known.find(|copy| copy.server == broken.server) {
+            Some(copy) => is_meant(&copy.identifier, &copy.server_name),
+            None => true,
+        }
+    }
+
     /// Where a copy can be read: the destination at its very place, else the one of its name, which
     /// may have moved.
     pub fn place_of(&self, copy: &HeldCopy) -> Option<&Destination> {
@@ -93,9 +146,13 @@ impl Restore<'_> {
     ///
     /// # Errors
     /// [`Error::NobodyToAsk`] when the ledger can't be read and there is nobody else to ask;
-    /// [`Error::Destination`], [`Error::SamePlace`].
+    /// [`Error::Destination`]; [`Error::Stopped`].
     pub(super) async fn inventory(&self, sought: Sought<'_>) -> Result<Inventory, Error> {
-        let opened = setup::open_to_read(self.settings, &self.tuning).await?;
+        self.unless_stopped(self.found(sought)).await
+    }
+
+    async fn found(&self, sought: Sought<'_>) -> Result<Inventory, Error> {
+        let opened = setup::open_what_opens(self.settings, &self.tuning).await?;
         match self.wanted.copies {
             CopiesFrom::Sidecars => Ok(by_sidecars(opened, sought).await),
             CopiesFrom::Ledger => match self.recorded(sought) {
@@ -117,8 +174,26 @@ impl Restore<'_> {
         &self,
         sought: Sought<'_>,
     ) -> Result<Inventory, Error> {
-        let opened = setup::open_to_read(self.settings, &self.tuning).await?;
-        Ok(by_sidecars(opened, sought).await)
+        self.unless_stopped(async {
+            let opened = setup::open_what_opens(self.settings, &self.tuning).await?;
+            Ok(by_sidecars(opened, sought).await)
+        })
+        .await
+    }
+
+    /// Does some looking around, unless it is told to stop: nothing is to be tidied up after it.
+    async fn unless_stopped<T>(
+        &self,
+        looking: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let env = &self.shared.env;
+        tokio::select! {
+            biased;
+            () = env.cancel.cancelled() => {
+                Err(Error::Stopped(env.stopped_by().unwrap_or(StopSignal::Interrupt)))
+            }
+            found = looking => found,
+        }
     }
 
     fn no_ledger(&self, error: &ledger::Error) -> Failure {
@@ -230,8 +305,8 @@ pub(in crate::ops) async fn by_sidecars(opened: OpenedPlaces, sought: Sought<'_>
                 } = found;
                 inventory.copies.extend(copies.iter().map(FoundCopy::held));
                 for (server, backup, examined) in broken {
-                    let failure = broken_copy(place, backup, &examined);
-                    inventory.broken.push((server, backup, failure));
+                    let broken = BrokenCopy::of(place, server, backup, &examined);
+                    inventory.broken.push(broken);
                 }
                 inventory.failures.extend(failures);
             }

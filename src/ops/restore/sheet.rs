@@ -34,8 +34,8 @@ pub async fn sheet(restore: &Restore<'_>, job: &SheetJob) -> Result<SheetReport,
     let mut errors = inventory.failures.clone();
     let of = copies.first().map(|copy| copy.server);
     let broken = inventory.broken.iter();
-    let broken = broken.filter(|(server, _, _)| Some(*server) == of);
-    errors.extend(broken.map(|(_, _, failure)| failure.clone()));
+    let broken = broken.filter(|broken| Some(broken.server) == of);
+    errors.extend(broken.map(|broken| broken.failure.clone()));
     for copy in &copies {
         let Some(place) = inventory.place_of(copy) else {
             continue;

@@ -58,7 +58,7 @@ pub async fn first_that_proves<'c, S: Sink>(
     shared: &Shared,
 ) -> Result<Restored<'c, S>, NotRestored> {
     let mut failures = Vec::new();
-    for from in candidates {
+    for (number, from) in (1..).zip(candidates) {
         let reading = Reading {
             copy: &from.copy,
             destination: from.destination.clone(),
@@ -76,7 +76,10 @@ pub async fn first_that_proves<'c, S: Sink>(
             }
             Err(NotRead { failure, whose, .. }) => {
                 match whose {
-                    Whose::Copy => tracing::warn!("{}; the next copy is tried", failure.message),
+                    Whose::Copy if number < candidates.len() => {
+                        tracing::warn!("{}; the next copy is tried", failure.message);
+                    }
+                    Whose::Copy => {}
                     Whose::Sink | Whose::Nobody => {
                         failures.push(failure);
                         return Err(NotRestored { failures, whose });

@@ -4,6 +4,7 @@
 //! A copy is looked at once more right before anything is written over it; one that is merely
 //! unreachable is left alone. What was made is read back before it counts as repaired.
 
+mod sidecar;
 pub mod sources;
 
 use std::sync::atomic::AtomicBool;
@@ -27,11 +28,11 @@ use crate::model::outcome::FailureKind;
 use crate::model::outcome::chain;
 use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::ready::DestinationTarget;
-use crate::ops::verify::Checked;
-use crate::ops::verify::Checks;
-use crate::ops::verify::bad_archive;
 use crate::ops::verify::check::Seen;
 use crate::ops::verify::check::check;
+use crate::ops::verify::checks::Checked;
+use crate::ops::verify::checks::Checks;
+use crate::ops::verify::checks::bad_archive;
 use crate::ops::verify::repair::sources::Made;
 use crate::ops::verify::repair::sources::NotMade;
 use crate::ops::verify::repair::sources::Way;

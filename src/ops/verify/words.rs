@@ -1,13 +1,31 @@
 //! What is said of copies that are not as they should be: what is wrong, and what can be done.
 
+use std::collections::BTreeSet;
+
+use crate::model::finding::ArchiveFinding;
 use crate::model::finding::CheckedCopy;
 use crate::model::finding::Repair;
 use crate::model::finding::SidecarFinding;
 use crate::model::holding::PanelPresence;
+use crate::model::ids::BackupId;
 use crate::model::ids::DestinationName;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
+
+/// Leaves out of where else a backup is held what the same run found bad there.
+pub fn settle(copies: &mut [CheckedCopy]) {
+    let lost: BTreeSet<(BackupId, DestinationName)> = copies
+        .iter()
+        .filter(|copy| copy.is_left_bad() && copy.finding.archive.is_lost())
+        .map(|copy| (copy.backup, copy.destination.clone()))
+        .collect();
+    for copy in copies {
+        let backup = copy.backup;
+        copy.elsewhere
+            .retain(|place| !lost.contains(&(backup, place.clone())));
+    }
+}
 
 /// Adds what is to be said of each copy that is bad or could not be read; what is about a destination
 /// as a whole is said once.
@@ -60,11 +78,18 @@ fn hint(copy: &CheckedCopy) -> String {
         .iter()
         .map(DestinationName::to_string)
         .collect();
-    if here {
-        sources.insert(
-            0,
-            format!("{} (its archive is not known to be bad)", copy.destination),
-        );
+    let itself = match copy.finding.archive {
+        ArchiveFinding::Sound => Some("its archive is right"),
+        ArchiveFinding::Present | ArchiveFinding::Changed | ArchiveFinding::Unread(_) => {
+            Some("its archive was not read")
+        }
+        ArchiveFinding::Missing
+        | ArchiveFinding::Truncated { .. }
+        | ArchiveFinding::Longer { .. }
+        | ArchiveFinding::Altered => None,
+    };
+    if let Some(why) = itself {
+        sources.push(format!("{} itself ({why})", copy.destination));
     }
     let can = match (sources.as_slice(), listed) {
         ([], true) => {

@@ -59,6 +59,17 @@ pub fn status(report: &StatusReport, style: Style, out: &mut dyn Write) -> io::R
             summary::entry("skipped", &said, Tone::Quiet, style, out)?;
         }
     }
+    for verified in &report.verified {
+        let name = style::name(verified.destination.as_str());
+        let oldest = verified
+            .oldest_verified_at
+            .map(|at| format!("the oldest reading back is of {} (UTC)", words::minute(at)));
+        let never = (verified.never > 0)
+            .then(|| format!("{} never read back", words::counted(verified.never, "copy")));
+        let said: Vec<String> = oldest.into_iter().chain(never).collect();
+        let said = format!("{name}: {}", said.join(", "));
+        summary::entry("verified", &said, Tone::Quiet, style, out)?;
+    }
     if let Some(last) = report.last_run {
         let began = words::minute(last.started_at);
         let how = match last.end {

@@ -45,6 +45,7 @@ pub fn restore(
     for backup in &report.backups {
         let (word, tone) = match backup.state {
             RestoreState::Restored => ("restored", Tone::Good),
+            RestoreState::InPart => ("in part", Tone::Careful),
             RestoreState::AlreadyThere => ("already there", Tone::Quiet),
             RestoreState::Failed => ("NOT RESTORED", Tone::Bad),
             RestoreState::NotReached => ("not restored", Tone::Careful),

@@ -111,7 +111,7 @@ pub fn verify_summary(
             "Interrupted: what was found is recorded, nothing half-done is visible."
         }
         _ if report.verified.leaves_bad() => {
-            "Some copies are bad: what can be restored from where is said above."
+            "Some copies are bad; the errors say what can be restored from where."
         }
         (Ended::AtLimit, _) => "Stopped at the time limit: the next run goes on from here.",
         (Ended::InFull, Outcome::Ok) if report.verified.copies.is_empty() => "Nothing to verify.",

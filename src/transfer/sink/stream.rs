@@ -12,6 +12,8 @@ use std::sync::atomic::Ordering;
 
 use tokio::task::spawn_blocking;
 
+use crate::model::checksum::Algorithm;
+use crate::model::checksum::Hasher;
 use crate::model::content::Part;
 use crate::model::content::Position;
 use crate::model::content::StreamId;
@@ -43,7 +45,7 @@ pub enum Error {
         /// The refusal.
         source: io::Error,
     },
-    /// Something of another copy was written already.
+    /// What was written already, of another copy, is not how this one begins: one of the two is bad.
     #[error(
         "{written_bytes} bytes of a copy that did not hold are on {name} already, and can't be taken back: they must not be used"
     )]
@@ -89,7 +91,7 @@ impl Error {
                 "see why the command after the pipe ended before the archive did".to_owned()
             }
             Self::Spoilt { .. } => {
-                "throw away what came, and restore to a file with `--output FILE`, which goes on with the next copy"
+                "throw away what came, and restore to a file with `--output FILE`, which begins anew with the next copy"
                     .to_owned()
             }
             Self::Unproved { .. } | Self::Crashed { .. } => {
@@ -110,12 +112,22 @@ impl Error {
     }
 }
 
-/// A stream that one copy after another may be tried on, as long as nothing was written.
+/// A stream that one copy after another may be tried on: a later one goes on where an earlier one
+/// broke off, as long as it begins with the very bytes that were written.
+///
+/// Copies are cut into parts of one length, and parts are written whole, so that what was written
+/// ends where a part of the next copy does.
 #[derive(Clone)]
 pub struct OpenStream {
-    out: Arc<Mutex<Box<dyn Write + Send>>>,
+    out: Arc<Mutex<Written>>,
     written_bytes: Arc<AtomicU64>,
     name: &'static str,
+}
+
+/// The stream, and the digest of what is on it.
+struct Written {
+    out: Box<dyn Write + Send>,
+    hasher: Hasher,
 }
 
 impl fmt::Debug for OpenStream {
@@ -131,7 +143,10 @@ impl OpenStream {
     /// A stream that nothing was written to yet.
     pub fn new(out: Box<dyn Write + Send>, name: &'static str) -> Self {
         Self {
-            out: Arc::new(Mutex::new(out)),
+            out: Arc::new(Mutex::new(Written {
+                out,
+                hasher: Hasher::new(Algorithm::Sha256),
+            })),
             written_bytes: Arc::default(),
             name,
         }
@@ -143,34 +158,46 @@ impl OpenStream {
     }
 
     /// A sink for one copy.
-    ///
-    /// # Errors
-    /// [`Error::Spoilt`] when something of another one was written already.
-    pub fn begin(&self, stream: StreamId) -> Result<StreamSink, Error> {
-        match self.written_bytes() {
-            0 => Ok(StreamSink {
-                stream: self.clone(),
-                withheld: None,
-                position: Position::start(stream),
-            }),
-            written_bytes => Err(Error::Spoilt {
-                name: self.name,
-                written_bytes,
-            }),
+    pub fn begin(&self, stream: StreamId) -> StreamSink {
+        StreamSink {
+            written: match self.written_bytes() {
+                0 => None,
+                bytes => Some(Prefix {
+                    bytes,
+                    hasher: Hasher::new(Algorithm::Sha256),
+                }),
+            },
+            stream: self.clone(),
+            withheld: None,
+            position: Position::start(stream),
+        }
+    }
+
+    /// Whether what was written is what `hasher` took in.
+    fn begins_with(&self, hasher: Hasher) -> bool {
+        let written = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        written.hasher.clone().finish() == hasher.finish()
+    }
+
+    fn spoilt(&self) -> Error {
+        Error::Spoilt {
+            name: self.name,
+            written_bytes: self.written_bytes(),
         }
     }
 
     async fn write(&self, part: Part) -> Result<(), Error> {
         let this = self.clone();
         let written = spawn_blocking(move || {
-            let mut out = this.out.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut written = this.out.lock().unwrap_or_else(PoisonError::into_inner);
             for chunk in part.chunks() {
                 // Whatever the outcome, some of it may be there.
                 let bytes = chunk.len() as u64;
                 this.written_bytes.fetch_add(bytes, Ordering::AcqRel);
-                out.write_all(chunk)?;
+                written.hasher.update(chunk);
+                written.out.write_all(chunk)?;
             }
-            out.flush()
+            written.out.flush()
         })
         .await;
         let name = self.name;
@@ -186,11 +213,20 @@ impl OpenStream {
     }
 }
 
+/// The beginning of a copy, which another one has written already.
+#[derive(Debug)]
+struct Prefix {
+    bytes: u64,
+    hasher: Hasher,
+}
+
 /// Writes the parts of one copy, each when the next one is there: the last is kept back.
 #[derive(Debug)]
 #[must_use = "the end of the stream is withheld until `finish`"]
 pub struct StreamSink {
     stream: OpenStream,
+    /// What is not to be written again; `None` once that is past.
+    written: Option<Prefix>,
     withheld: Option<Part>,
     position: Position,
 }
@@ -199,15 +235,58 @@ impl StreamSink {
     /// Writes the end, once `proof` says that all of it is right.
     ///
     /// # Errors
-    /// [`Error`]; the reader has less than the whole archive then.
+    /// [`Error`]; the reader has less than the whole archive then, or something else.
     pub async fn finish(self, proof: &VerifiedContent) -> Result<(), Error> {
         if self.position != proof.end() {
             return Err(Error::Unproved {
                 name: self.stream.name,
             });
         }
+        if self.written.is_some() {
+            return Err(self.stream.spoilt());
+        }
         match self.withheld {
             Some(part) => self.stream.write(part).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Compares a part with what was written in its place, if anything was; what is left is to be
+    /// written.
+    async fn compare(&mut self, part: Part) -> Result<Option<Part>, Error> {
+        let Some(mut prefix) = self.written.take() else {
+            return Ok(Some(part));
+        };
+        let name = self.stream.name;
+        let compared = spawn_blocking(move || {
+            for chunk in part.chunks() {
+                prefix.hasher.update(chunk);
+            }
+            prefix
+        })
+        .await;
+        let prefix = compared.map_err(|source| Error::Crashed { name, source })?;
+        let at_bytes = self.position.bytes();
+        if at_bytes < prefix.bytes {
+            self.written = Some(prefix);
+            Ok(None)
+        } else if at_bytes == prefix.bytes && self.stream.begins_with(prefix.hasher) {
+            Ok(None)
+        } else {
+            Err(self.stream.spoilt())
+        }
+    }
+
+    async fn take(&mut self, part: Part) -> Result<(), Error> {
+        let name = self.stream.name;
+        if self.position.advance(&part).is_err() {
+            return Err(Error::Unproved { name });
+        }
+        let Some(part) = self.compare(part).await? else {
+            return Ok(());
+        };
+        match self.withheld.replace(part) {
+            Some(before) => self.stream.write(before).await,
             None => Ok(()),
         }
     }
@@ -216,16 +295,7 @@ impl StreamSink {
 impl Sink for StreamSink {
     async fn send(&mut self, part: Part) -> Result<(), Failure> {
         let name = self.stream.name;
-        if self.position.advance(&part).is_err() {
-            return Err(Error::Unproved { name }.failure(name));
-        }
-        match self.withheld.replace(part) {
-            Some(before) => {
-                let written = self.stream.write(before).await;
-                written.map_err(|error| error.failure(name))
-            }
-            None => Ok(()),
-        }
+        self.take(part).await.map_err(|error| error.failure(name))
     }
 
     async fn abort(self) {}

@@ -21,6 +21,7 @@ async fn the_help_shows_every_exit_code_and_a_first_command() {
         "status",
         "list",
         "ledger",
+        "restore",
         "config",
     ] {
         assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
@@ -35,13 +36,20 @@ async fn every_command_has_a_help_with_examples_or_places() {
     for (args, words) in [
         (&["mirror", "--help"][..], &["Examples:", "--dry-run"][..]),
         (&["status", "--help"], &["Examples:", "exit code is 5"]),
-        (&["list", "--help"], &["Examples:", "Only the ledger"]),
         (&["ledger", "--help"], &["rebuild", "check", "export"]),
         (&["ledger", "rebuild", "--help"], &["Examples:", "--from"]),
         (&["ledger", "check", "--help"], &["Examples:", "--fix"]),
         (
             &["ledger", "export", "--help"],
             &["Examples:", "sha256sum -c"],
+        ),
+        (
+            &["list", "--help"],
+            &["Examples:", "Only the ledger", "--from"],
+        ),
+        (
+            &["restore", "--help"],
+            &["Examples:", "--output", "NESTEGG_IDENTITY_FILE"],
         ),
         (&["config", "--help"], &["XDG_CONFIG_HOME", "init"]),
         (&["config", "check", "--help"], &["without contacting"]),

@@ -59,7 +59,7 @@ async fn copies_are_private_files_in_private_directories() {
             .store(&destination, &Notebook::new())
             .await
             .unwrap();
-        destination
+        let stored = destination
             .write_sidecar(&stored, &sidecar_of(&stored))
             .await
             .unwrap();

@@ -307,6 +307,7 @@ fn status_shows_ages_copies_broken_promises_and_what_is_missing() {
     missing       survival / nightly 3 of 2026-11-21 03:02 at nas: not tried yet
     missing       survival: 2 more at nas
     skipped       lobby: suspended
+    verified      nas: the oldest reading back is of 2026-11-01 06:00 (UTC), 2 copies never read back
     last run      mirror began at 2026-11-22 03:00 (UTC); it ended with exit code 3
     4 servers: 1 fresh, 1 stale, 1 without a copy, 1 without a promise.
     ");
@@ -327,6 +328,7 @@ fn a_copy_dated_in_the_future_is_said_to_be_and_proves_no_freshness() {
     creative  a1fa0000  2031-01-01 00:00   dated in the future  3 (2.1 GiB)  STALE
 
     STALE         creative: the newest verified copy is dated in the future, which proves no freshness, 1d 2h is promised; its backups were last listed 3h 2m ago
+    verified      nas: the oldest reading back is of 2026-11-01 06:00 (UTC), 2 copies never read back
     last run      mirror began at 2026-11-22 03:00 (UTC); it still runs, or was killed
     1 server: 1 stale.
     ");
@@ -344,6 +346,7 @@ fn a_second_panel_gets_a_column() {
     main   creative  a1fa0000  2026-11-20 03:02   2d 3h  3 (2.1 GiB)   STALE
 
     STALE         creative: the newest verified copy is 2d 3h old, 1d 2h is promised; its backups were last listed 3h 2m ago
+    verified      nas: the oldest reading back is of 2026-11-01 06:00 (UTC), 2 copies never read back
     last run      mirror began at 2026-11-22 03:00 (UTC); it ended with exit code 3
     2 servers: 1 fresh, 1 stale.
     ");
@@ -378,6 +381,7 @@ fn nothing_held_is_said_plainly() {
         at: samples::at("2026-11-22T06:02:41Z"),
         last_run: None,
         servers: Vec::new(),
+        verified: Vec::new(),
     };
     let nothing = ListReport {
         panel: None,

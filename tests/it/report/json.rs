@@ -68,6 +68,7 @@ fn the_schemas_are_schemas_of_draft_2020_12() {
         json::ledger::REBUILD_SCHEMA,
         json::ledger::CHECK_SCHEMA,
         json::ledger::EXPORT_SCHEMA,
+        json::DRILL_SCHEMA,
     ] {
         let schema: Value = serde_json::from_str(schema).unwrap();
         assert_eq!(

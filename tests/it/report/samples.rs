@@ -7,6 +7,7 @@ use nestegg::model::checksum::Algorithm;
 use nestegg::model::checksum::ContentDigest;
 use nestegg::model::checksum::Verdict;
 use nestegg::model::holding::DestinationHolding;
+use nestegg::model::holding::DestinationVerified;
 use nestegg::model::holding::HeldCopy;
 use nestegg::model::holding::MissingCopy;
 use nestegg::model::holding::PanelPresence;
@@ -250,6 +251,11 @@ pub(super) fn standing() -> StatusReport {
             started_at: at("2026-11-22T03:00:00Z"),
             end: Some((at("2026-11-22T03:10:00Z"), 3)),
         }),
+        verified: vec![DestinationVerified {
+            destination: "nas".parse().unwrap(),
+            never: 2,
+            oldest_verified_at: Some(at("2026-11-01T06:00:00Z")),
+        }],
         servers: vec![
             standing(
                 holding(

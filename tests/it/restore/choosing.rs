@@ -101,10 +101,19 @@ async fn exactly_one_target_is_named_and_nothing_that_does_not_go_with_it() {
             "restore a:latest --output x --extract y",
             "cannot be used with",
         ),
-        ("restore a:latest --output x --include *.yml", "--extract"),
+        (
+            "restore a:latest --output x --include *.yml",
+            "cannot be used with",
+        ),
         ("restore a:latest --to-panel main", "--to-server"),
-        ("restore a:latest --output x --to-server b", "--to-panel"),
-        ("restore a:latest --output x --sample 3", "--drill"),
+        (
+            "restore a:latest --output x --to-server b",
+            "cannot be used with",
+        ),
+        (
+            "restore a:latest --output x --sample 3",
+            "cannot be used with",
+        ),
         ("restore a:latest --drill", "cannot be used with"),
         ("restore a:latest --sheet a", "cannot be used with"),
         (
@@ -113,7 +122,19 @@ async fn exactly_one_target_is_named_and_nothing_that_does_not_go_with_it() {
         ),
         ("restore --backup-disk d --all --as x/y", "SERVER/BACKUP"),
         ("restore a:latest --backup-disk d --as x", "two uuids"),
-        ("restore a:latest --output x --server b", "required"),
+        (
+            "restore a:latest --output x --server b",
+            "cannot be used with",
+        ),
+        ("restore a:latest --backup-disk d --server b", "required"),
+        (
+            "restore a:latest --output x --layout pelican",
+            "cannot be used with",
+        ),
+        (
+            "restore a:latest --output x --truncate",
+            "cannot be used with",
+        ),
         (
             "restore a:latest --output x --from nowhere",
             "there is no destination `nowhere`",

@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::Vault;
 use super::fates;
 use crate::support::archive::Archive;
+use crate::support::servers::root::Root;
 
 const OUTPUT: [&str; 4] = ["restore", "Survival:latest", "--output", "got.tar.gz"];
 
@@ -320,7 +321,7 @@ async fn a_sidecar_of_a_newer_format_is_not_guessed_at() {
     let vault = Vault::in_two_folders(Archive::small(1)).await;
     vault.lose_ledger();
     edit(&vault, "far", |sidecar| {
-        sidecar["format"] = "nestegg.copy/9".into()
+        sidecar["format"] = "nestegg.copy/9".into();
     });
     let ran = vault
         .world
@@ -333,4 +334,35 @@ async fn a_sidecar_of_a_newer_format_is_not_guessed_at() {
     let ran = vault.world.run(&both).await;
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     vault.assert_restored("got.tar.gz");
+}
+
+#[tokio::test]
+async fn a_place_that_is_written_wrong_keeps_no_other_from_serving() {
+    let mut vault = Vault::in_two_folders(Archive::small(1)).await;
+    let bare = Root::folder(std::path::Path::new("/nowhere")).with_url("s3://b/p".to_owned());
+    let wrong = bare.with_option("regoin", "eu");
+    vault.places.push(("wrong", wrong));
+    vault.write_config();
+    let ran = vault.world.run(&OUTPUT).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("regoin"), "{}", ran.stderr);
+    vault.assert_restored("got.tar.gz");
+    let alone = [&OUTPUT[..], &["--force", "--from", "wrong"]].concat();
+    let ran = vault.world.run(&alone).await;
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("region"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn identity_files_are_read_before_anything_else_from_flag_or_environment() {
+    let mut vault = Vault::in_two_folders(Archive::small(1)).await;
+    let by_flag = [&OUTPUT[..], &["--identity", "none.key"]].concat();
+    let ran = vault.world.run(&by_flag).await;
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("none.key"), "{}", ran.stderr);
+    vault.world.set("NESTEGG_IDENTITY_FILE", "other.key");
+    let ran = vault.world.run(&OUTPUT).await;
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("other.key"), "{}", ran.stderr);
+    vault.assert_nothing_else(&[]);
 }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::fs::OpenOptions;
 use std::process::Stdio;
 
+use tokio::io::AsyncReadExt as _;
+
 use super::Vault;
 use crate::support::archive::Archive;
 
@@ -47,6 +49,27 @@ async fn as_long_as_nothing_was_written_the_next_copy_serves() {
     vault.flip("near");
     let piped = vault.raw(&PIPE).await;
     assert_eq!((piped.status.code(), piped.stdout.len()), (Some(4), 0));
+}
+
+#[tokio::test]
+async fn a_copy_that_is_cut_short_is_gone_on_from_with_the_next() {
+    let vault = Vault::in_two_folders(Archive::of_about(5, 19 << 20)).await;
+    let path = vault.path_at("far");
+    // Cut while it is read, so that its length is right when it is opened.
+    let mut child = vault
+        .world
+        .start(&[&PIPE[..], &["--limit-rate", "8MiB"]].concat());
+    let mut stdout = child.stdout.take().unwrap();
+    let mut got = vec![0];
+    stdout.read_exact(&mut got).await.unwrap();
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(10 << 20).unwrap();
+    stdout.read_to_end(&mut got).await.unwrap();
+    let ended = child.wait_with_output().await.unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{stderr}");
+    assert!(got == vault.archive.bytes());
+    assert!(stderr.contains("restored from near instead"), "{stderr}");
 }
 
 #[tokio::test]

@@ -96,6 +96,19 @@ async fn gives_back_what_went_in(root: Root) {
         .await;
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
     vault.assert_nothing_else(&["got.tar.gz", "b.tar.gz"]);
+    let loud = vault
+        .raw(&[&["-vv"], &args[..], &["loud.tar.gz"]].concat())
+        .await;
+    for (option, value) in &root.options {
+        let is_secret = ["secret", "key"].iter().any(|hint| option.ends_with(hint));
+        for said in [&loud.stdout, &loud.stderr] {
+            let said = String::from_utf8_lossy(said);
+            assert!(
+                !is_secret || !said.contains(value),
+                "{option} is in what it says"
+            );
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

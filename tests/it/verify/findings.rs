@@ -210,25 +210,29 @@ async fn what_can_be_restored_from_where_is_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_store_says_nothing_about_its_copies() {
-    let root = SeaweedFs::shared().root("verify/unreachable");
+    let mut store = SeaweedFs::start();
     let world = World::new().await;
     std::fs::create_dir(world.path("other")).unwrap();
-    let other = Root::folder(&world.path("other"));
-    let mut kept = Kept::at(world, [("disk", root.clone()), ("other", other)], 2).await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", port.local_addr().unwrap());
-    drop(port);
-    kept.roots
-        .insert("disk".to_owned(), root.with_option("endpoint", address));
-    kept.configure("");
+    let roots = [
+        ("disk", store.root("verify/unreachable")),
+        ("other", Root::folder(&world.path("other"))),
+    ];
+    let kept = Kept::at(world, roots, 5).await;
     let before = kept.claimed();
+    store.kill();
     let (report, exit) = kept.verify(&["--repair"]).await;
     assert_eq!(exit, Exit::Partial, "{:?}", report.errors);
+    assert!(report.verified.not_reached > 0, "a dead store is given up");
     assert_eq!(kept.claimed().len(), before.len());
-    let (_, exit) = kept.verify(&["--to", "disk"]).await;
+    let (report, exit) = kept.verify(&["--to", "disk"]).await;
     assert_eq!(exit, Exit::Failed);
-    let kept_there = SeaweedFs::shared().root("verify/unreachable").keys().await;
-    assert_eq!(kept_there.len(), 4);
+    let unread = report
+        .verified
+        .copies
+        .iter()
+        .all(|copy| copy.state() == "unread");
+    assert!(unread, "{report:?}");
+    assert_eq!(kept.claimed().len(), before.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

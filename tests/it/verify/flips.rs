@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
 
 use nestegg::destination::JournalError;
 use nestegg::destination::OpenUpload;
@@ -61,7 +60,6 @@ const FLIPS: usize = 10_000;
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_flipped_bits_are_all_found() {
     let seed = std::process::id().into();
-    println!("the seed is {seed}");
     let mut numbers = Numbers(seed);
     let mut scene = Scene::new(1).await;
     let server = scene.panel.add_server("Survival");
@@ -86,7 +84,6 @@ async fn ten_thousand_flipped_bits_are_all_found() {
         observer: Arc::new(Silent),
     };
     let objects = scene.stores[0].visible();
-    let began = Instant::now();
     for number in 0..FLIPS {
         let recorded = &copies[numbers.below(copies.len())];
         let in_archive = numbers.below(2) == 0;
@@ -98,34 +95,36 @@ async fn ten_thousand_flipped_bits_are_all_found() {
         let good = objects[&name].clone();
         let bit = numbers.below(good.len() * 8);
         scene.stores[0].plant(&name, flip(good.to_vec(), bit));
-        let seen = check(&destination, recorded, Depth::Full, &shared)
+        let looked = check(&destination, recorded, Depth::Full, &shared)
             .await
             .unwrap();
         let case = format!(
             "flip {number} of seed {seed}: bit {bit} of {name}: {:?}",
-            seen.finding
+            looked.finding
         );
-        assert!(seen.finding.is_bad() && !seen.finding.is_unread(), "{case}");
+        assert!(
+            looked.finding.is_bad() && !looked.finding.is_unread(),
+            "{case}"
+        );
         if in_archive {
-            assert_eq!(seen.finding.archive, ArchiveFinding::Altered, "{case}");
-            assert_eq!(seen.finding.sidecar, SidecarFinding::Sound, "{case}");
-            assert_eq!(seen.proof, None, "{case}");
+            assert_eq!(looked.finding.archive, ArchiveFinding::Altered, "{case}");
+            assert_eq!(looked.finding.sidecar, SidecarFinding::Sound, "{case}");
+            assert_eq!(looked.proof, None, "{case}");
         } else {
-            assert_eq!(seen.finding.archive, ArchiveFinding::Sound, "{case}");
-            let proof = seen.proof.expect(&case);
+            assert_eq!(looked.finding.archive, ArchiveFinding::Sound, "{case}");
+            let proof = looked.proof.expect(&case);
             assert_eq!(proof.sidecar_sha256(), None, "{case}");
         }
         scene.stores[0].plant(&name, good);
     }
-    println!("{FLIPS} flips in {:?}", began.elapsed());
     for recorded in &copies {
-        let seen = check(&destination, recorded, Depth::Full, &shared)
+        let looked = check(&destination, recorded, Depth::Full, &shared)
             .await
             .unwrap();
         assert!(
-            !seen.finding.is_bad() && !seen.finding.is_unread(),
+            !looked.finding.is_bad() && !looked.finding.is_unread(),
             "{:?}",
-            seen.finding
+            looked.finding
         );
     }
 }

@@ -112,7 +112,7 @@ async fn a_panel_that_gives_another_archive_repairs_nothing() {
     kept.edit("disk", &kept.archive(0), |bytes| flip(bytes, 9))
         .await;
     let bad = kept.read("disk", &kept.archive(0)).await;
-    let other = Archive::of_about(99, 1);
+    let other = Archive::small(99);
     let panel = &kept.world.panel;
     // Its own checksum fits what it gives: only our record does not.
     panel.edit(kept.backups[0], |row| row.complete(other));
@@ -120,7 +120,7 @@ async fn a_panel_that_gives_another_archive_repairs_nothing() {
     assert_eq!(exit, Exit::Integrity, "{:?}", report.errors);
     assert_eq!(kept.read("disk", &kept.archive(0)).await, bad);
     for fault in [Fault::FlipByte { at: 10 }, Fault::CutAfter { bytes: 100 }] {
-        panel.edit(kept.backups[0], |row| row.complete(Archive::of_about(0, 1)));
+        panel.edit(kept.backups[0], |row| row.complete(Archive::small(0)));
         panel.on(Call::Downloads, Times::Forever, fault);
         let (report, exit) = kept.verify(&["--repair"]).await;
         assert_eq!(exit, Exit::Integrity, "{:?}", report.errors);

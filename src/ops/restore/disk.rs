@@ -1,0 +1,513 @@
+//! `restore --backup-disk`: archives where a panel's own Restore button looks for them.
+//!
+//! A node's directory holds `<backup>.tar.gz`, mode 0600 (Pterodactyl), or `<server>/<backup>.tar.gz` in a
+//! directory of mode 0700 (Pelican); a panel's bucket holds `<server>/<backup>.tar.gz` at its root, with the
+//! content type `application/x-gzip` (`panel-contract.md` sections 5 to 7). No sidecar is written: the place
+//! is the panel's, not a destination. An archive only gets its name once its digest held.
+
+mod directory;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::config::settings::DestinationSettings;
+use crate::config::settings::restore::DiskContent;
+use crate::config::settings::restore::DiskJob;
+use crate::config::settings::restore::DiskLayout;
+use crate::config::settings::restore::Existing;
+use crate::destination::Destination;
+use crate::destination::DestinationSpec;
+use crate::destination::RootRule;
+use crate::destination::SizeHint;
+use crate::model::ids::BackupId;
+use crate::model::ids::ServerId;
+use crate::model::key::ObjectKey;
+use crate::model::key::ObjectKind;
+use crate::model::outcome::Failure;
+use crate::model::outcome::FailureKind;
+use crate::model::outcome::Scope;
+use crate::ops::Error;
+use crate::ops::restore::Restore;
+use crate::ops::restore::chosen::Chosen;
+use crate::ops::restore::chosen::Found;
+use crate::ops::restore::disk::directory::Owner;
+use crate::ops::restore::disk::directory::make_server_directory;
+use crate::ops::restore::disk::directory::own;
+use crate::ops::restore::disk::directory::path_in;
+use crate::ops::restore::disk::directory::refused;
+use crate::ops::restore::disk::directory::sha256_of;
+use crate::ops::restore::source::Restored;
+use crate::report::restore::RestoreReport;
+use crate::report::restore::RestoreState;
+use crate::report::restore::RestoreTarget;
+use crate::report::restore::RestoredBackup;
+use crate::report::restore::TargetKind;
+use crate::transfer;
+use crate::transfer::compute::Inspect;
+use crate::transfer::observer::TransferLabel;
+use crate::transfer::pump::UploadSink;
+use crate::transfer::readback::PART_BYTES;
+use crate::transfer::sink::file::FileSink;
+use crate::transfer::sink::file::Occupied;
+use crate::transfer::source::CopySource;
+use crate::transfer::source::Source;
+
+/// A panel's backup disk.
+enum Disk {
+    /// A directory of a node.
+    Directory {
+        root: PathBuf,
+        layout: DiskLayout,
+        owner: Owner,
+    },
+    /// A bucket.
+    Bucket(Destination),
+}
+
+/// Under which ids an archive is to be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ids {
+    server: ServerId,
+    backup: BackupId,
+}
+
+/// What is under an archive's name already.
+enum There {
+    Nothing,
+    /// The same archive.
+    This,
+    /// Something else, of so many bytes.
+    Other(u64),
+}
+
+/// Why an archive is not at its place.
+enum NotPlaced {
+    /// No copy could be read, or the disk refused while one was.
+    Missed(crate::ops::restore::source::NotRestored),
+    /// The disk refused in the end.
+    NotKept(Vec<Failure>, Failure),
+    /// The disk refused at once.
+    Refused(Failure),
+}
+
+/// Restores one archive, or many, to a backup disk; what fails does not keep the others from it.
+///
+/// # Errors
+/// [`Error::Destination`] when the disk's address or options are wrong; those of [`Restore::choose`].
+pub(super) async fn restore(restore: &Restore<'_>, job: &DiskJob) -> Result<RestoreReport, Error> {
+    let started_at = restore.shared.env.now();
+    let disk = Disk::open(restore, &job.place, job.layout).await?;
+    let (found, errors, occupied) = match &job.what {
+        DiskContent::One(choice) => {
+            let Found { found, errors } = restore.choose(choice).await?;
+            (vec![(Ids::of(&found), found)], errors, occupied(job))
+        }
+        DiskContent::As {
+            choice,
+            server,
+            backup,
+        } => {
+            let Found { found, errors } = restore.choose(choice).await?;
+            let ids = Ids {
+                server: *server,
+                backup: *backup,
+            };
+            // What the panel made there is the placeholder: it is there to be replaced.
+            (vec![(ids, found)], errors, Occupied::Replace)
+        }
+        DiskContent::All(servers) => {
+            let Found { found, errors } = restore.choose_all(servers).await?;
+            let found = found.into_iter().map(|chosen| (Ids::of(&chosen), chosen));
+            (found.collect(), errors, occupied(job))
+        }
+    };
+    let mut backups = Vec::with_capacity(found.len());
+    for (ids, chosen) in &found {
+        let backup = match &disk {
+            _ if restore.shared.env.cancel.is_cancelled() => chosen.untried(),
+            Err(failure) => RestoredBackup {
+                state: RestoreState::Failed,
+                failure: Some(failure.clone()),
+                ..chosen.untried()
+            },
+            Ok(disk) => disk.take(restore, *ids, chosen, occupied).await,
+        };
+        backups.push(backup);
+    }
+    let last = backups
+        .last()
+        .map_or(RestoreState::NotReached, |last| last.state);
+    Ok(RestoreReport {
+        started_at,
+        finished_at: restore.shared.env.now(),
+        target: RestoreTarget {
+            kind: TargetKind::BackupDisk,
+            place: match &disk {
+                Ok(disk) => disk.place(),
+                Err(_) => job.place.name.to_string(),
+            },
+        },
+        ended: restore.ended(last),
+        backups,
+        errors,
+    })
+}
+
+const fn occupied(job: &DiskJob) -> Occupied {
+    match job.existing {
+        Existing::Keep => Occupied::Refuse,
+        Existing::Replace => Occupied::Replace,
+    }
+}
+
+impl Ids {
+    const fn of(chosen: &Chosen) -> Self {
+        Self {
+            server: chosen.subject.server,
+            backup: chosen.subject.backup,
+        }
+    }
+
+    const fn key(self) -> ObjectKey {
+        ObjectKey::for_backup(self.server, self.backup, ObjectKind::Archive)
+    }
+}
+
+impl Disk {
+    /// Opens it; a directory has to be there.
+    async fn open(
+        restore: &Restore<'_>,
+        place: &DestinationSettings,
+        layout: DiskLayout,
+    ) -> Result<Result<Self, Failure>, Error> {
+        if !place.url.contains("://") {
+            let root = PathBuf::from(&place.url);
+            return Ok(match fs::metadata(&root) {
+                Ok(found) if found.is_dir() => Ok(Self::Directory {
+                    owner: Owner {
+                        user: found.uid(),
+                        group: found.gid(),
+                    },
+                    root,
+                    layout,
+                }),
+                Ok(_) => Err(refused(
+                    &root,
+                    &io::Error::from(io::ErrorKind::NotADirectory),
+                )),
+                Err(error) => Err(refused(&root, &error)),
+            });
+        }
+        let spec = DestinationSpec {
+            name: place.name.clone(),
+            url: place.url.clone(),
+            options: place.options.clone(),
+            environment: restore.settings.environment.clone(),
+            root: RootRule::MustExist,
+            // The panel reads archives as it made them.
+            encrypt_to: Vec::new(),
+        };
+        match Destination::open(spec, restore.tuning.destination).await {
+            Ok(bucket) => {
+                if let Some(prefix) = prefix_of(&place.url) {
+                    tracing::warn!(
+                        "panels look for archives at the root of their bucket, not below `{prefix}`"
+                    );
+                }
+                Ok(Ok(Self::Bucket(bucket)))
+            }
+            Err(error) if error.is_usage() => Err(Error::Destination {
+                name: place.name.clone(),
+                source: error,
+            }),
+            Err(error) => Ok(Err(
+                error.failure(Scope::Destination, place.name.to_string())
+            )),
+        }
+    }
+
+    /// What it is called.
+    fn place(&self) -> String {
+        match self {
+            Self::Directory { root, .. } => root.display().to_string(),
+            Self::Bucket(bucket) => bucket.location().to_owned(),
+        }
+    }
+
+    /// Brings one archive to its place.
+    async fn take(
+        &self,
+        restore: &Restore<'_>,
+        ids: Ids,
+        chosen: &Chosen,
+        occupied: Occupied,
+    ) -> RestoredBackup {
+        match self.try_take(restore, ids, chosen, occupied).await {
+            Ok(backup) => backup,
+            Err(NotPlaced::Missed(missed)) => chosen.missed(&missed),
+            Err(NotPlaced::NotKept(passed_over, failure)) => chosen.not_kept(&passed_over, failure),
+            Err(NotPlaced::Refused(failure)) => RestoredBackup {
+                state: if failure.kind == FailureKind::Interrupted {
+                    RestoreState::NotReached
+                } else {
+                    RestoreState::Failed
+                },
+                failure: Some(failure),
+                ..chosen.untried()
+            },
+        }
+    }
+
+    async fn try_take(
+        &self,
+        restore: &Restore<'_>,
+        ids: Ids,
+        chosen: &Chosen,
+        occupied: Occupied,
+    ) -> Result<RestoredBackup, NotPlaced> {
+        let there = self
+            .look(restore, ids, chosen)
+            .await
+            .map_err(NotPlaced::Refused)?;
+        match (there, occupied) {
+            (There::This, _) => {
+                return Ok(RestoredBackup {
+                    state: RestoreState::AlreadyThere,
+                    sha256: Some(chosen.subject.sha256.to_hex()),
+                    notes: vec![self.note(ids)],
+                    ..chosen.untried()
+                });
+            }
+            (There::Other(bytes), Occupied::Refuse) => {
+                return Err(NotPlaced::Refused(self.occupied(ids, bytes)));
+            }
+            (There::Other(_), Occupied::Replace) if self.is_a_source(chosen) => {
+                return Err(NotPlaced::Refused(self.source_itself(ids)));
+            }
+            (There::Other(_) | There::Nothing, Occupied::Replace)
+            | (There::Nothing, Occupied::Refuse) => {}
+        }
+        match self {
+            Self::Directory {
+                root,
+                layout,
+                owner,
+            } => {
+                let path = path_in(root, *layout, ids);
+                let mut notes = vec![self.note(ids)];
+                if *layout == DiskLayout::Pelican {
+                    make_server_directory(&path, *owner).map_err(NotPlaced::Refused)?;
+                }
+                let passed_over = write_file(restore, chosen, &path, occupied).await?;
+                notes.extend(own(&path, *owner));
+                Ok(chosen.restored(&passed_over, notes))
+            }
+            Self::Bucket(bucket) => {
+                let passed_over = upload(restore, chosen, bucket, ids.key()).await?;
+                Ok(chosen.restored(&passed_over, vec![self.note(ids)]))
+            }
+        }
+    }
+
+    /// What is under the archive's name, compared by length first and then to the last byte.
+    async fn look(
+        &self,
+        restore: &Restore<'_>,
+        ids: Ids,
+        chosen: &Chosen,
+    ) -> Result<There, Failure> {
+        let (bytes, wanted) = (chosen.subject.archive_bytes, &chosen.subject.sha256);
+        match self {
+            Self::Directory { root, layout, .. } => {
+                let path = path_in(root, *layout, ids);
+                let found = match fs::symlink_metadata(&path) {
+                    Ok(found) => found,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        return Ok(There::Nothing);
+                    }
+                    Err(error) => return Err(refused(&path, &error)),
+                };
+                if !found.is_file() || found.len() != bytes {
+                    return Ok(There::Other(found.len()));
+                }
+                let read = path.clone();
+                let got = tokio::task::spawn_blocking(move || sha256_of(&read)).await;
+                let got = got
+                    .unwrap_or_else(|lost| Err(io::Error::other(lost)))
+                    .map_err(|error| refused(&path, &error))?;
+                Ok(if got == *wanted {
+                    There::This
+                } else {
+                    There::Other(bytes)
+                })
+            }
+            Self::Bucket(bucket) => {
+                let key = ids.key();
+                let found = match bucket.read(&key, 0).await {
+                    Ok(read) => read.length_bytes,
+                    Err(error) if error.kind() == FailureKind::NotFound => {
+                        return Ok(There::Nothing);
+                    }
+                    Err(error) => return Err(self.failed(&error)),
+                };
+                if found != bytes {
+                    return Ok(There::Other(found));
+                }
+                let source = Source::Copy(CopySource::new(bucket.clone(), key));
+                let label = TransferLabel {
+                    server_name: chosen.subject.server_name.clone(),
+                    backup_name: chosen.subject.backup_name.clone(),
+                    backup: ids.backup,
+                };
+                let got = transfer::identify(source, bytes, &label, &restore.shared).await?;
+                Ok(if got == *wanted {
+                    There::This
+                } else {
+                    There::Other(bytes)
+                })
+            }
+        }
+    }
+
+    /// Whether the archive is being read from this very place: nothing that a copy needs is replaced.
+    fn is_a_source(&self, chosen: &Chosen) -> bool {
+        let location = match self {
+            Self::Directory { root, .. } => fs::canonicalize(root)
+                .ok()
+                .and_then(|root| Url::from_file_path(root).ok())
+                .map(String::from),
+            Self::Bucket(bucket) => Some(bucket.location().to_owned()),
+        };
+        chosen
+            .candidates
+            .iter()
+            .any(|candidate| Some(candidate.destination.location()) == location.as_deref())
+    }
+
+    fn note(&self, ids: Ids) -> String {
+        let place = match self {
+            Self::Directory { root, layout, .. } => {
+                path_in(root, *layout, ids).display().to_string()
+            }
+            Self::Bucket(bucket) => format!("{} as {}", bucket.location(), ids.key()),
+        };
+        format!(
+            "it is at {place}: restore backup {} of server {} in the panel; whatever size and checksum \
+             the panel shows, it restores what is there",
+            ids.backup, ids.server
+        )
+    }
+
+    fn occupied(&self, ids: Ids, bytes: u64) -> Failure {
+        Failure {
+            scope: Scope::Destination,
+            id: self.place(),
+            kind: FailureKind::Policy,
+            message: format!(
+                "another archive of {bytes} bytes is there as backup {}, and is not overwritten",
+                ids.backup
+            ),
+            hint: "replace it with --force, or restore under the ids of a placeholder with --as"
+                .to_owned(),
+        }
+    }
+
+    fn source_itself(&self, ids: Ids) -> Failure {
+        Failure {
+            scope: Scope::Destination,
+            id: self.place(),
+            kind: FailureKind::Policy,
+            message: format!(
+                "the backup disk is a destination that copies are read from: what it holds of backup {} \
+                 is not overwritten",
+                ids.backup
+            ),
+            hint: "name the panel's own directory or bucket; a damaged copy is mended by \
+                   `nestegg verify --repair`"
+                .to_owned(),
+        }
+    }
+
+    fn failed(&self, error: &crate::destination::Error) -> Failure {
+        error.failure(Scope::Destination, self.place())
+    }
+}
+
+/// What follows the bucket in a URL.
+fn prefix_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let (_, prefix) = rest.split_once('/')?;
+    Some(prefix.trim_matches('/')).filter(|prefix| !prefix.is_empty())
+}
+
+/// Writes the archive beside its place and renames it there once it is proved. Says why copies before
+/// the one that served were of no use.
+async fn write_file(
+    restore: &Restore<'_>,
+    chosen: &Chosen,
+    path: &Path,
+    occupied: Occupied,
+) -> Result<Vec<Failure>, NotPlaced> {
+    let place = || path.display().to_string();
+    let make = async |_: &_, stream| {
+        FileSink::begin(path, occupied, stream)
+            .await
+            .map_err(|error| error.failure(Scope::Destination, place()))
+    };
+    let Restored {
+        back, passed_over, ..
+    } = restore
+        .read(chosen, PART_BYTES, Inspect::WhenNeeded, make)
+        .await
+        .map_err(NotPlaced::Missed)?;
+    match back.sink.keep(&back.content).await {
+        Ok(()) => Ok(passed_over),
+        Err(error) => {
+            let failure = error.failure(Scope::Destination, place());
+            Err(NotPlaced::NotKept(passed_over, failure))
+        }
+    }
+}
+
+/// Uploads the archive; it becomes visible, or takes the place of another, once it is proved. Says as
+/// [`write_file`].
+async fn upload(
+    restore: &Restore<'_>,
+    chosen: &Chosen,
+    bucket: &Destination,
+    key: ObjectKey,
+) -> Result<Vec<Failure>, NotPlaced> {
+    let failed = |error: crate::destination::Error| {
+        error.failure(Scope::Destination, bucket.location().to_owned())
+    };
+    let part_bytes = bucket.part_bytes(SizeHint::Known(chosen.subject.archive_bytes));
+    let make = async |_: &_, stream| {
+        let journal = Arc::clone(&restore.shared.journal);
+        let begun = bucket.begin(key.clone(), stream, part_bytes, journal);
+        let upload = begun.await.map_err(failed)?;
+        Ok(UploadSink {
+            destination: bucket.clone(),
+            upload: Box::new(upload),
+        })
+    };
+    let Restored {
+        back, passed_over, ..
+    } = restore
+        .read(chosen, part_bytes, Inspect::WhenNeeded, make)
+        .await
+        .map_err(NotPlaced::Missed)?;
+    let stored = match back.sink.upload.verify(&back.content).await {
+        Ok(verified) => verified.commit(restore.shared.env.now()).await,
+        Err(error) => Err(error),
+    };
+    match stored {
+        Ok(_stored) => Ok(passed_over),
+        Err(error) => Err(NotPlaced::NotKept(passed_over, failed(error))),
+    }
+}

@@ -1,0 +1,348 @@
+//! `restore --drill`: random copies fetched, verified, unpacked and walked to their end; nothing is written.
+
+use serde_json::json;
+
+use crate::config::settings::restore::CopiesFrom;
+use crate::config::settings::restore::DrillJob;
+use crate::env::StopSignal;
+use crate::ledger;
+use crate::ledger::StoredProof;
+use crate::model::holding::HeldCopy;
+use crate::model::member::MemberGlob;
+use crate::model::outcome::Ended;
+use crate::model::outcome::Failure;
+use crate::model::outcome::FailureKind;
+use crate::model::outcome::Scope;
+use crate::ops::Error;
+use crate::ops::mirror::book::Book;
+use crate::ops::mirror::unrecorded;
+use crate::ops::restore::Restore;
+use crate::ops::restore::chosen::unreachable;
+use crate::ops::restore::inventory::Inventory;
+use crate::ops::restore::inventory::Sought;
+use crate::plan;
+use crate::report::drill::DrillReport;
+use crate::report::drill::DrillState;
+use crate::report::drill::DrilledCopy;
+use crate::transfer::compute::Inspect;
+use crate::transfer::pump::Nowhere;
+use crate::transfer::readback;
+use crate::transfer::readback::NotRead;
+use crate::transfer::readback::PART_BYTES;
+use crate::transfer::readback::ReadBack;
+use crate::transfer::readback::Reading;
+use crate::transfer::readback::Whose;
+use crate::transfer::rehearse::RehearseSink;
+use crate::transfer::rehearse::Rehearsed;
+
+/// Where a drill is recorded.
+#[derive(Debug, Clone, Copy)]
+pub enum Record<'b> {
+    /// In the ledger.
+    In(&'b Book),
+    /// Nowhere: the copies come from `--from`, and the ledger may know none of them.
+    Nowhere,
+}
+
+/// What one copy came to.
+struct Drilled {
+    copy: DrilledCopy,
+    proof: StoredProof,
+    /// What is wrong with the copy itself, so that it no longer counts as held.
+    lost: Option<Failure>,
+}
+
+/// Drills with random copies, one after the other; what fails does not keep the others from it.
+///
+/// # Errors
+/// [`Error::Ledger`], [`Error::Destination`], [`Error::SamePlace`], before anything was read.
+pub async fn drill(
+    restore: &Restore<'_>,
+    job: &DrillJob,
+    record: Record<'_>,
+) -> Result<DrillReport, Error> {
+    let env = &restore.shared.env;
+    let started_at = env.now();
+    let sample = restore.settings.drill.sample;
+    let sought = Sought::Servers(&job.servers);
+    let mut inventory = restore.inventory(sought).await?;
+    let mut held = meant(job, &inventory);
+    if held.is_empty() && restore.wanted.copies == CopiesFrom::Ledger {
+        // The ledger may be a new one.
+        inventory = restore.inventory_of_sidecars(sought).await?;
+        held = meant(job, &inventory);
+    }
+    let mut report = DrillReport {
+        run: match record {
+            Record::In(book) => book.run(),
+            Record::Nowhere => None,
+        },
+        started_at,
+        finished_at: started_at,
+        sample: sample as u64,
+        held: held.len() as u64,
+        copies: Vec::new(),
+        errors: errors(job, &inventory),
+        ended: Ended::InFull,
+    };
+    if held.is_empty() {
+        report.errors.push(nothing_held(job));
+    }
+    for copy in plan::drill::sample(held, sample, env.seed()) {
+        if env.cancel.is_cancelled() {
+            report.copies.push(described(&copy, DrillState::NotReached));
+            continue;
+        }
+        let drilled = restore.drill_one(&inventory, &copy).await;
+        if let Record::In(book) = record
+            && let Err(error) = note(book, &copy, &drilled).await
+        {
+            report.errors.push(unrecorded(&error));
+        }
+        report.copies.push(drilled.copy);
+    }
+    let is_cut_short = report.count(DrillState::NotReached) > 0;
+    report.ended = match env.stopped_by() {
+        Some(StopSignal::Interrupt) if is_cut_short => Ended::BySigint,
+        Some(StopSignal::Terminate) if is_cut_short => Ended::BySigterm,
+        Some(_) | None => Ended::InFull,
+    };
+    report.finished_at = env.now();
+    Ok(report)
+}
+
+fn meant(job: &DrillJob, inventory: &Inventory) -> Vec<HeldCopy> {
+    let copies = inventory.copies.iter();
+    copies.filter(|copy| is_meant(job, copy)).cloned().collect()
+}
+
+/// Whether a copy is of a server that is meant; none named means all.
+fn is_meant(job: &DrillJob, copy: &HeldCopy) -> bool {
+    job.servers.is_empty()
+        || job.servers.iter().any(|selector| {
+            selector.matches_words(copy.server, &copy.identifier, &copy.server_name)
+        })
+}
+
+/// What could not be looked at, and copies of servers that are meant that are broken by their sidecars.
+fn errors(job: &DrillJob, inventory: &Inventory) -> Vec<Failure> {
+    let broken = inventory.broken.iter().filter(|broken| {
+        let (identifier, name) = broken
+            .called
+            .as_ref()
+            .map_or(("", ""), |(identifier, name)| (identifier, name));
+        let mut selectors = job.servers.iter();
+        job.servers.is_empty()
+            || selectors.any(|selector| selector.matches_words(broken.server, identifier, name))
+    });
+    let broken = broken.map(|broken| &broken.failure);
+    inventory.failures.iter().chain(broken).cloned().collect()
+}
+
+fn nothing_held(job: &DrillJob) -> Failure {
+    let (message, hint) = if job.servers.is_empty() {
+        (
+            "there is no copy to drill with",
+            "run `nestegg mirror` first, or look elsewhere with --from",
+        )
+    } else {
+        (
+            "there is no copy of these servers to drill with",
+            "`nestegg list` shows what is held",
+        )
+    };
+    Failure {
+        scope: Scope::Server,
+        id: "any".to_owned(),
+        kind: FailureKind::NotFound,
+        message: message.to_owned(),
+        hint: hint.to_owned(),
+    }
+}
+
+fn described(copy: &HeldCopy, state: DrillState) -> DrilledCopy {
+    DrilledCopy {
+        panel: copy.panel.clone(),
+        server: copy.server,
+        server_name: copy.server_name.clone(),
+        backup: copy.backup,
+        name: copy.backup_name.clone(),
+        completed_at: copy.completed_at,
+        destination: copy.destination.clone(),
+        key: copy.key.clone(),
+        bytes: copy.stored_bytes,
+        state,
+        duration_ms: 0,
+        structure: None,
+        missing: Vec::new(),
+        failure: None,
+    }
+}
+
+impl Restore<'_> {
+    async fn drill_one(&self, inventory: &Inventory, copy: &HeldCopy) -> Drilled {
+        let began_at = self.shared.env.now();
+        let drilled = match inventory.place_of(copy) {
+            Some(place) => {
+                let reading = Reading {
+                    copy,
+                    destination: place.clone(),
+                    inspect: Inspect::WhenNeeded,
+                    part_bytes: PART_BYTES,
+                };
+                if copy.encryption.is_some() && self.identities.is_empty() {
+                    self.check_at_rest(reading).await
+                } else {
+                    self.rehearse(reading).await
+                }
+            }
+            None => failed(copy, unreachable(copy, &inventory.failures)),
+        };
+        let took = self.shared.env.now().duration_since(began_at);
+        Drilled {
+            copy: DrilledCopy {
+                duration_ms: u64::try_from(took.as_millis()).unwrap_or(0),
+                ..drilled.copy
+            },
+            ..drilled
+        }
+    }
+
+    /// Without a key only the stored object can be compared with its record.
+    async fn check_at_rest(&self, reading: Reading<'_>) -> Drilled {
+        let copy = reading.copy;
+        match readback::stored(reading, async |_| Ok(Nowhere), &self.shared).await {
+            Ok(_back) => Drilled {
+                copy: described(copy, DrillState::AtRest),
+                proof: StoredProof::Held,
+                lost: None,
+            },
+            Err(not_read) => unread(copy, not_read),
+        }
+    }
+
+    async fn rehearse(&self, reading: Reading<'_>) -> Drilled {
+        let copy = reading.copy;
+        let must_contain =
+            self.settings
+                .drill
+                .must_contain(copy.server, &copy.identifier, &copy.server_name);
+        let make = async |stream| Ok(RehearseSink::begin(stream, copy.backup, must_contain));
+        let back = match readback::archive(reading, &self.identities, make, &self.shared).await {
+            Ok(back) => back,
+            Err(not_read) => return unread(copy, not_read),
+        };
+        let ReadBack { content, sink, .. } = back;
+        let walked = sink.finish(&content).await;
+        let Rehearsed { structure, missing } = match walked {
+            Ok(rehearsed) => rehearsed,
+            Err(error) => {
+                return Drilled {
+                    proof: StoredProof::Held,
+                    ..failed(copy, error.failure(copy.backup))
+                };
+            }
+        };
+        let is_complete = missing.is_empty();
+        Drilled {
+            copy: DrilledCopy {
+                structure: Some(structure),
+                missing: missing
+                    .iter()
+                    .map(|glob| glob.as_str().to_owned())
+                    .collect(),
+                failure: (!is_complete).then(|| lacks(copy, &missing)),
+                ..described(
+                    copy,
+                    if is_complete {
+                        DrillState::Drilled
+                    } else {
+                        DrillState::Failed
+                    },
+                )
+            },
+            proof: StoredProof::Held,
+            lost: None,
+        }
+    }
+}
+
+fn failed(copy: &HeldCopy, failure: Failure) -> Drilled {
+    Drilled {
+        copy: DrilledCopy {
+            failure: Some(failure),
+            ..described(copy, DrillState::Failed)
+        },
+        proof: StoredProof::Missing,
+        lost: None,
+    }
+}
+
+/// What a copy that was not read to its end comes to. One that is damaged or gone is lost.
+fn unread(copy: &HeldCopy, not_read: NotRead) -> Drilled {
+    let NotRead { failure, whose, .. } = not_read;
+    match whose {
+        Whose::Nobody => Drilled {
+            copy: described(copy, DrillState::NotReached),
+            proof: StoredProof::Missing,
+            lost: None,
+        },
+        Whose::Sink => failed(copy, failure),
+        Whose::Copy => {
+            let is_lost = matches!(failure.kind, FailureKind::Integrity | FailureKind::NotFound);
+            Drilled {
+                lost: is_lost.then(|| failure.clone()),
+                ..failed(copy, failure)
+            }
+        }
+    }
+}
+
+fn lacks(copy: &HeldCopy, missing: &[MemberGlob]) -> Failure {
+    let missing: Vec<String> = missing.iter().map(|glob| format!("`{glob}`")).collect();
+    Failure {
+        scope: Scope::Backup,
+        id: copy.backup.to_string(),
+        kind: FailureKind::Integrity,
+        message: format!(
+            "the archive is whole, and lacks what it must contain: {}",
+            missing.join(", ")
+        ),
+        hint: "look at the server's ignored files (`.pteroignore`, `.pelicanignore`) and at `must_contain` in \
+               the configuration"
+            .to_owned(),
+    }
+}
+
+/// Writes down what a copy came to; one that the ledger does not know is left out.
+async fn note(book: &Book, copy: &HeldCopy, drilled: &Drilled) -> Result<(), ledger::Error> {
+    if drilled.copy.state == DrillState::NotReached {
+        return Ok(());
+    }
+    let detail = json!({
+        "outcome": drilled.copy.state.as_str(),
+        "duration_ms": drilled.copy.duration_ms,
+        "entries": drilled.copy.structure.map(|found| found.entries),
+        "unpacked_bytes": drilled.copy.structure.map(|found| found.unpacked_bytes),
+        "missing": drilled.copy.missing,
+        "error": drilled.copy.failure.as_ref().map(|failure| {
+            json!({"kind": failure.kind.as_str(), "message": failure.message})
+        }),
+    });
+    let (location, key) = (copy.location.clone(), copy.key.clone());
+    let (proof, lost) = (drilled.proof, drilled.lost.clone());
+    let noted = book.write(move |ledger, run, now| {
+        let Some(destination) = ledger.find_destination(&location)? else {
+            return Ok(());
+        };
+        ledger.record_drill(run, destination, &key, proof, &detail, now)?;
+        match lost {
+            Some(failure) => ledger.record_lost(run, destination, &key, &failure, now),
+            None => Ok(()),
+        }
+    });
+    match noted.await {
+        Err(ledger::Error::UnknownServer { .. } | ledger::Error::UnknownBackup { .. }) => Ok(()),
+        noted => noted,
+    }
+}

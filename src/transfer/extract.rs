@@ -1,0 +1,596 @@
+//! An archive unpacked into a directory, which gets nothing of it before the digest held.
+//!
+//! Members go into a staging directory that is made for them. When the stream is proved, everything is
+//! brought to the disk (one `syncfs`), and then the staging directory takes the place of the target, or,
+//! where the target holds something already, its files are renamed into it one by one. What is refused
+//! fails the whole extraction, and the staging directory is removed.
+
+mod stage;
+mod tree;
+mod unpack;
+
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::model::content::OutOfOrder;
+use crate::model::content::Part;
+use crate::model::content::Position;
+use crate::model::content::StreamId;
+use crate::model::content::VerifiedContent;
+use crate::model::holding::HeldCopy;
+use crate::model::ids::BackupId;
+use crate::model::member::MemberGlob;
+use crate::model::outcome::Failure;
+use crate::model::outcome::FailureKind;
+use crate::model::outcome::Scope;
+use crate::model::outcome::chain;
+use crate::transfer::extract::stage::Stage;
+use crate::transfer::extract::unpack::Stop;
+use crate::transfer::extract::unpack::Unpack;
+use crate::transfer::inspect;
+use crate::transfer::inspect::PartReader;
+use crate::transfer::inspect::Unwalked;
+use crate::transfer::pump::Sink;
+
+/// How many parts may wait for the worker.
+const QUEUED_PARTS: usize = 2;
+
+/// How many times its own length an archive may unpack to when no walk over it was ever recorded. Logs
+/// unpack to 20 to 50 times their length; the format's own limit is about 1,000 times.
+const MOST_TIMES: u64 = 250;
+
+/// What comes on top of that, for small archives.
+const MOST_BYTES_MORE: u64 = 256 << 20;
+
+/// Whether a directory that holds something may be written into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overwrite {
+    /// It must be empty, or not there.
+    Never,
+    /// Files of the same name are replaced; nothing else in it is touched.
+    Files,
+}
+
+/// Where members go, and which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The directory; only its last name may be missing.
+    pub directory: PathBuf,
+    /// What may be there already.
+    pub overwrite: Overwrite,
+    /// Only members that one of these matches, or a directory above them; empty = all.
+    pub include: Vec<MemberGlob>,
+}
+
+/// Why a member was left out that harms nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyLeftOut {
+    /// A named pipe.
+    Fifo,
+    /// A device.
+    Device,
+    /// Something that is no file, directory or link.
+    OtherKind,
+    /// Its name is longer than the file system, or the usual calls, can take.
+    Name,
+    /// A sparse file in a form that is not read here.
+    Format,
+    /// A hard link to a member that was not asked for.
+    LinkToUnwanted,
+}
+
+impl WhyLeftOut {
+    /// Whether its kind alone is the reason: nothing of the content of files is missing then.
+    pub const fn is_by_kind(self) -> bool {
+        match self {
+            Self::Fifo | Self::Device | Self::OtherKind => true,
+            Self::Name | Self::Format | Self::LinkToUnwanted => false,
+        }
+    }
+
+    /// The reason in words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fifo => "it is a named pipe",
+            Self::Device => "it is a device",
+            Self::OtherKind => "it is no file, directory or link",
+            Self::Name => "its name is too long, or has bytes that this file system refuses",
+            Self::Format => "it is a sparse file in a form that is not read here",
+            Self::LinkToUnwanted => "it is a second name of a file that was not asked for",
+        }
+    }
+}
+
+/// A member that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its path, made safe to print.
+    pub member: String,
+    /// Why.
+    pub why: WhyLeftOut,
+}
+
+/// What an extraction made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extracted {
+    /// Files.
+    pub files: u64,
+    /// Their bytes together.
+    pub bytes: u64,
+    /// Directories that the archive names.
+    pub directories: u64,
+    /// Symbolic and hard links.
+    pub links: u64,
+    /// The first hundred members that were left out.
+    pub left_out: Vec<LeftOut>,
+    /// How many were left out because of their kind.
+    pub left_out_by_kind: u64,
+    /// How many were left out though they were wanted.
+    pub left_out_wanted: u64,
+    /// Globs that no member matched.
+    pub unmatched: Vec<MemberGlob>,
+}
+
+impl Extracted {
+    /// Whether all that was asked for is there; fifos and devices are not asked for.
+    pub fn is_whole(&self) -> bool {
+        self.left_out_wanted == 0 && self.unmatched.is_empty()
+    }
+}
+
+/// Why an archive was not extracted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The target holds something.
+    #[error("`{}` is not empty", .path.display())]
+    NotEmpty {
+        /// The target.
+        path: PathBuf,
+        /// Whether an extraction that was cut short left something there.
+        is_unfinished: bool,
+    },
+    /// The target is no directory.
+    #[error("`{}` is not a directory", .path.display())]
+    NotADirectory {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The target has no name of its own.
+    #[error("`{}` names no directory to extract into", .path.display())]
+    Nameless {
+        /// The target.
+        path: PathBuf,
+    },
+    /// Another process extracts to the same place.
+    #[error("another nestegg is extracting into `{}`", .path.display())]
+    Busy {
+        /// The target.
+        path: PathBuf,
+    },
+    /// A member that must not be made.
+    #[error("the archive's member `{member}` {why}")]
+    Refused {
+        /// Its path, made safe to print.
+        member: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// More comes out than was recorded, or than is plausible.
+    #[error("the archive unpacks to more than {most_bytes} bytes, {}", .basis.as_str())]
+    TooMuch {
+        /// The bound.
+        most_bytes: u64,
+        /// Where it comes from.
+        basis: Basis,
+    },
+    /// The gzip or tar inside is not whole.
+    #[error("the archive is not a whole .tar.gz: {0}")]
+    Broken(String),
+    /// No member was asked for.
+    #[error("no member of the archive matches {patterns}")]
+    NothingMatched {
+        /// The globs, made safe to print.
+        patterns: String,
+    },
+    /// Something in the target keeps a member from its place.
+    #[error("`{path}` can't be put in place: {why}")]
+    InTheWay {
+        /// Below the target, made safe to print.
+        path: String,
+        /// What is there.
+        why: &'static str,
+    },
+    /// The file system refused.
+    #[error("could not {action} `{what}`")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// On what, made safe to print.
+        what: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A part came where another was due: a defect here.
+    #[error("the parts of the archive came out of order")]
+    OutOfOrder(#[source] OutOfOrder),
+    /// The proof is of something else than what was unpacked: a defect here.
+    #[error("what was unpacked is not what was proved")]
+    Unproved,
+    /// The worker was lost: a defect here.
+    #[error("unpacking ended before the archive did")]
+    Lost,
+}
+
+/// What an extraction is bounded by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// What the walk over the same archive recorded.
+    Recorded,
+    /// A plausible ratio: there is no record.
+    Ratio,
+}
+
+impl Basis {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recorded => "which is all that its record says is in it",
+            Self::Ratio => "which is more than any real one of its length",
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn file(
+        action: &'static str,
+        what: impl Into<String>,
+    ) -> impl FnOnce(Errno) -> Self {
+        let what = what.into();
+        move |source| Self::File {
+            action,
+            what,
+            source: source.into(),
+        }
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::NotEmpty { .. } | Self::InTheWay { .. } => FailureKind::Policy,
+            Self::NothingMatched { .. } => FailureKind::NotFound,
+            Self::Refused { .. } | Self::TooMuch { .. } | Self::Broken(_) => FailureKind::Integrity,
+            Self::File { source, .. } if Trouble::of(source) == Trouble::NoSpace => {
+                FailureKind::NoSpace
+            }
+            Self::File { .. }
+            | Self::NotADirectory { .. }
+            | Self::Nameless { .. }
+            | Self::Busy { .. }
+            | Self::OutOfOrder(_)
+            | Self::Unproved
+            | Self::Lost => FailureKind::Local,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NotEmpty {
+                is_unfinished: true,
+                ..
+            } => "an earlier extraction into it was cut short: run it again with --force to finish it, \
+                  or name another directory"
+                .to_owned(),
+            Self::NotEmpty { .. } => {
+                "name another directory, or replace files in this one with --force".to_owned()
+            }
+            Self::NotADirectory { .. } | Self::Nameless { .. } => {
+                "name a directory that is empty or does not exist yet".to_owned()
+            }
+            Self::Busy { .. } => "wait for it, or name another directory".to_owned(),
+            Self::Refused { .. } => {
+                "nothing was extracted. No panel's node writes such members: take the archive as it is with \
+                 --output, and look into it with `tar -tvf`"
+                    .to_owned()
+            }
+            Self::TooMuch { .. } => {
+                "nothing was extracted. If the archive is what you think it is, take it as it is with \
+                 --output and unpack it with tar"
+                    .to_owned()
+            }
+            Self::Broken(_) => {
+                "the archive is damaged as the panel made it: take an older backup, or what is left of this \
+                 one with --output"
+                    .to_owned()
+            }
+            Self::NothingMatched { .. } => {
+                "paths begin at the server's root, without a slash; `**/` stands for any directories"
+                    .to_owned()
+            }
+            Self::InTheWay { .. } => {
+                "nothing was changed. Move what is there out of the way, or name another directory"
+                    .to_owned()
+            }
+            Self::File { source, .. } => Trouble::of(source).hint().to_owned(),
+            Self::OutOfOrder(_) | Self::Unproved | Self::Lost => {
+                "this is a defect of nestegg: please report it".to_owned()
+            }
+        }
+    }
+
+    /// As a failure of one backup's restore into a directory: of the backup when the archive is to
+    /// blame, else of the directory.
+    pub fn failure(&self, backup: BackupId, directory: &Path) -> Failure {
+        let (scope, id) = match self {
+            Self::Refused { .. } | Self::TooMuch { .. } | Self::Broken(_) => {
+                (Scope::Backup, backup.to_string())
+            }
+            Self::NotEmpty { .. }
+            | Self::NotADirectory { .. }
+            | Self::Nameless { .. }
+            | Self::Busy { .. }
+            | Self::NothingMatched { .. }
+            | Self::InTheWay { .. }
+            | Self::File { .. }
+            | Self::OutOfOrder(_)
+            | Self::Unproved
+            | Self::Lost => (Scope::Destination, directory.display().to_string()),
+        };
+        Failure {
+            scope,
+            id,
+            kind: self.kind(),
+            message: chain(self),
+            hint: self.hint(),
+        }
+    }
+}
+
+/// What a file system's refusal is about, as far as there is something to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    NoSpace,
+    NotAllowed,
+    Mount,
+    NotThere,
+    Other,
+}
+
+impl Trouble {
+    fn of(error: &io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        let kind = error.kind();
+        let is_one_of = |kinds: &[Kind]| kinds.contains(&kind);
+        if is_one_of(&[Kind::StorageFull, Kind::QuotaExceeded, Kind::FileTooLarge]) {
+            Self::NoSpace
+        } else if is_one_of(&[Kind::PermissionDenied, Kind::ReadOnlyFilesystem]) {
+            Self::NotAllowed
+        } else if is_one_of(&[Kind::ResourceBusy, Kind::CrossesDevices]) {
+            Self::Mount
+        } else if kind == Kind::NotFound {
+            Self::NotThere
+        } else {
+            Self::Other
+        }
+    }
+
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::NoSpace => {
+                "free some space there (or raise the quota or `ulimit -f`), or name a directory on \
+                 another disk"
+            }
+            Self::NotAllowed => "run it as a user who may write there, or name another directory",
+            Self::Mount => "the directory is a mount of its own: name a new directory below it",
+            Self::NotThere => "make the directory above it first",
+            Self::Other => "",
+        }
+    }
+}
+
+/// How much may come out of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnpackedLimit {
+    most_bytes: u64,
+    basis: Basis,
+}
+
+impl UnpackedLimit {
+    /// What was recorded of this copy's archive, else 250 times its length and 256 MiB.
+    pub fn of(copy: &HeldCopy) -> Self {
+        match copy.structure {
+            Some(structure) => Self {
+                most_bytes: structure.unpacked_bytes,
+                basis: Basis::Recorded,
+            },
+            None => Self {
+                most_bytes: copy
+                    .archive_bytes
+                    .saturating_mul(MOST_TIMES)
+                    .saturating_add(MOST_BYTES_MORE),
+                basis: Basis::Ratio,
+            },
+        }
+    }
+}
+
+/// Unpacks the parts of one stream on a thread of its own.
+#[derive(Debug)]
+#[must_use = "nothing is in place until it is finished; abort it to leave nothing behind"]
+pub struct ExtractSink {
+    backup: BackupId,
+    target: Target,
+    position: Position,
+    stage: Stage,
+    parts: mpsc::Sender<Part>,
+    worker: Worker,
+}
+
+#[derive(Debug)]
+enum Worker {
+    Running(JoinHandle<Result<Unpack, Error>>),
+    /// It told its failure already.
+    Ended,
+}
+
+impl Worker {
+    async fn end(&mut self) -> Result<Unpack, Error> {
+        match std::mem::replace(self, Self::Ended) {
+            Self::Running(handle) => handle.await.unwrap_or(Err(Error::Lost)),
+            Self::Ended => Err(Error::Lost),
+        }
+    }
+}
+
+impl ExtractSink {
+    /// Makes the staging directory; what an extraction that was killed left there is removed.
+    ///
+    /// # Errors
+    /// [`Error::NotEmpty`], [`Error::NotADirectory`], [`Error::Nameless`], [`Error::Busy`],
+    /// [`Error::File`]; nothing was changed.
+    pub async fn begin(target: Target, copy: &HeldCopy, stream: StreamId) -> Result<Self, Error> {
+        let limit = UnpackedLimit::of(copy);
+        let (target, stage, unpack) = blocking(move || {
+            let stage = Stage::make(&target.directory, target.overwrite)?;
+            let unpack = Unpack::below(stage.directory()?, &target.include);
+            Ok((target, stage, unpack))
+        })
+        .await?;
+        let (parts, queue) = mpsc::channel(QUEUED_PARTS);
+        let work = tokio::task::spawn_blocking(move || work(queue, unpack, limit));
+        Ok(Self {
+            backup: copy.backup,
+            target,
+            position: Position::start(stream),
+            stage,
+            parts,
+            worker: Worker::Running(work),
+        })
+    }
+
+    /// Puts everything in place, now that it is proved.
+    ///
+    /// # Errors
+    /// Why that was not done. With [`Error::File`] some of the files may be in place when the target held
+    /// something before; running it again finishes the work. With any other, nothing was changed.
+    pub async fn finish(self, content: &VerifiedContent) -> Result<Extracted, Error> {
+        let Self {
+            target,
+            position,
+            stage,
+            parts,
+            mut worker,
+            ..
+        } = self;
+        drop(parts);
+        let unpacked = worker.end().await.and_then(|unpack| {
+            if position == content.end() {
+                Ok(unpack)
+            } else {
+                Err(Error::Unproved)
+            }
+        });
+        blocking(move || {
+            let (extracted, directories) = match unpacked {
+                Ok(unpack) => unpack.done(),
+                Err(error) => return Err(stage.give_up(error)),
+            };
+            if !target.include.is_empty() && extracted.unmatched.len() == target.include.len() {
+                let patterns: Vec<String> = target
+                    .include
+                    .iter()
+                    .map(|glob| format!("`{glob}`"))
+                    .collect();
+                return Err(stage.give_up(Error::NothingMatched {
+                    patterns: patterns.join(", "),
+                }));
+            }
+            stage.publish(&directories)?;
+            Ok(extracted)
+        })
+        .await
+    }
+}
+
+/// The worker's whole life. A file system that refuses ends it at once; whatever is wrong with the
+/// archive is told only after its last byte was taken, as the digest decides first.
+fn work(
+    queue: mpsc::Receiver<Part>,
+    mut unpack: Unpack,
+    limit: UnpackedLimit,
+) -> Result<Unpack, Error> {
+    let mut archive = PartReader::new(queue);
+    let error = match inspect::walk_members(&mut archive, &mut unpack, limit.most_bytes) {
+        Ok(_structure) => return Ok(unpack),
+        Err(Unwalked::Stopped(Stop::File {
+            action,
+            member,
+            source,
+        })) => return Err(Error::file(action, member)(source)),
+        Err(Unwalked::Stopped(Stop::Refused { member, why })) => Error::Refused { member, why },
+        Err(Unwalked::Stopped(Stop::Broken(why)) | Unwalked::Broken(why)) => Error::Broken(why),
+        Err(Unwalked::TooMuch) => Error::TooMuch {
+            most_bytes: limit.most_bytes,
+            basis: limit.basis,
+        },
+    };
+    match io::copy(&mut archive, &mut io::sink()) {
+        Ok(_) => Err(error),
+        Err(_never) => Err(Error::Lost),
+    }
+}
+
+impl Sink for ExtractSink {
+    async fn send(&mut self, part: Part) -> Result<(), Failure> {
+        let advanced = self.position.advance(&part).map_err(Error::OutOfOrder);
+        let sent = match advanced {
+            Ok(()) => self.parts.send(part).await,
+            Err(error) => return Err(error.failure(self.backup, &self.target.directory)),
+        };
+        match sent {
+            Ok(()) => Ok(()),
+            Err(_closed) => match self.worker.end().await {
+                Ok(_early) => Err(Error::Lost.failure(self.backup, &self.target.directory)),
+                Err(error) => Err(error.failure(self.backup, &self.target.directory)),
+            },
+        }
+    }
+
+    async fn abort(self) {
+        let Self {
+            stage,
+            parts,
+            mut worker,
+            ..
+        } = self;
+        drop(parts);
+        if let Err(error) = worker.end().await {
+            tracing::debug!("unpacking was given up: {}", chain(&error));
+        }
+        if blocking(move || {
+            stage.remove();
+            Ok(())
+        })
+        .await
+        .is_err()
+        {
+            tracing::warn!("what was unpacked may not have been removed");
+        }
+    }
+
+    fn name(&self) -> String {
+        self.target.directory.display().to_string()
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(Error::Lost))
+}

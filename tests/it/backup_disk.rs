@@ -1,0 +1,315 @@
+//! Archives where a panel's own Restore button looks for them, and what becomes of that later.
+
+mod placeholder;
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::support::archive::Archive;
+use crate::support::held::Held;
+use crate::support::held::Node;
+use crate::support::held::Tree;
+use crate::support::held::tree;
+use crate::support::servers::seaweedfs::SeaweedFs;
+use crate::support::world::Ran;
+
+/// The uuids of a placeholder on a new panel.
+const PLACEHOLDER: [&str; 2] = [
+    "b2fb0000-2222-4222-8222-00000000000b",
+    "7fdff738-bf44-4933-824f-489198dda9e7",
+];
+
+fn archive() -> Archive {
+    Archive::of_about(5, 9 << 20)
+}
+
+async fn held() -> (Held, PathBuf) {
+    let held = Held::of(archive()).await;
+    let disk = held.world.path("backups");
+    std::fs::create_dir(&disk).unwrap();
+    (held, disk)
+}
+
+async fn restore(held: &Held, what: &[&str], disk: &Path) -> Ran {
+    let (offsite, disk) = (held.world.offsite(), disk.to_str().unwrap());
+    let mut args = vec!["restore", "--json", "--from", offsite.to_str().unwrap()];
+    args.extend(["--backup-disk", disk]);
+    args.extend(what);
+    held.world.run(&args).await
+}
+
+/// Modes and contents alone: files are as new as the restore.
+fn shape(root: &Path) -> Vec<(String, u32, Option<Vec<u8>>)> {
+    let nodes: Tree = tree(root);
+    nodes
+        .into_iter()
+        .map(|(name, node)| match node {
+            Node::File(mode, _, content) => (name, mode, Some(content)),
+            Node::Directory(mode) => (name, mode, None),
+            Node::Link(_) | Node::Other => panic!("{name}"),
+        })
+        .collect()
+}
+
+fn states(ran: &Ran) -> Vec<Value> {
+    let document = ran.json();
+    let backups = document["backups"].as_array().unwrap();
+    backups
+        .iter()
+        .map(|backup| backup["state"].clone())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn archives_are_laid_out_as_each_panels_daemon_does_it() {
+    let (held, disk) = held().await;
+    let backup = held.backup.to_string();
+    let ran = restore(&held, &[&backup], &disk).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let bytes = archive().bytes().to_vec();
+    let flat = (format!("{backup}.tar.gz"), 0o600, Some(bytes.clone()));
+    assert_eq!(shape(&disk), [flat]);
+    assert_eq!(
+        ran.json()["backups"][0]["notes"][0],
+        format!(
+            "it is at {}: restore backup {backup} of server {} in the panel; whatever size and checksum the \
+             panel shows, it restores what is there",
+            disk.join(format!("{backup}.tar.gz")).display(),
+            held.server
+        )
+    );
+    let pelican = held.world.path("pelican");
+    std::fs::create_dir(&pelican).unwrap();
+    let ran = restore(&held, &[&backup, "--layout", "pelican"], &pelican).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let server = held.server.to_string();
+    let nested = format!("{server}/{backup}.tar.gz");
+    assert_eq!(
+        shape(&pelican),
+        [(server, 0o700, None), (nested, 0o600, Some(bytes))]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_archive_is_left_alone_and_another_one_needs_force() {
+    let (held, disk) = held().await;
+    let backup = held.backup.to_string();
+    let path = disk.join(format!("{backup}.tar.gz"));
+    restore(&held, &[&backup], &disk).await;
+    let inode = path.metadata().unwrap().ino();
+    let again = restore(&held, &[&backup], &disk).await;
+    assert_eq!(
+        (again.code, states(&again)),
+        (Some(0), vec!["already_there".into()])
+    );
+    assert_eq!(path.metadata().unwrap().ino(), inode);
+    let mut other = archive().bytes().to_vec();
+    other[77] ^= 1;
+    for there in [other, b"short".to_vec()] {
+        std::fs::write(&path, &there).unwrap();
+        let refused = restore(&held, &[&backup], &disk).await;
+        assert_eq!(
+            (refused.code, states(&refused)),
+            (Some(1), vec!["failed".into()])
+        );
+        assert_eq!(refused.json()["backups"][0]["error"]["kind"], "policy");
+        assert_eq!(std::fs::read(&path).unwrap(), there);
+        let forced = restore(&held, &[&backup, "--force"], &disk).await;
+        assert_eq!(
+            (forced.code, states(&forced)),
+            (Some(0), vec!["restored".into()])
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), archive().bytes());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_placeholder_is_overwritten_and_only_by_what_is_proved() {
+    let (held, disk) = held().await;
+    let [server, placeholder] = PLACEHOLDER;
+    let path = disk.join(format!("{placeholder}.tar.gz"));
+    std::fs::write(&path, "placeholder").unwrap();
+    let ids = format!("{server}/{placeholder}");
+    let backup = held.backup.to_string();
+    let mut damaged = archive().bytes().to_vec();
+    damaged[8 << 20] ^= 1;
+    std::fs::write(held.archive_path(), damaged).unwrap();
+    let ran = restore(&held, &[&backup, "--as", &ids], &disk).await;
+    assert_eq!(ran.code, Some(4), "{}", ran.stdout);
+    assert_eq!(
+        shape(&disk)
+            .into_iter()
+            .map(|(_, _, content)| content)
+            .collect::<Vec<_>>(),
+        [Some(b"placeholder".to_vec())]
+    );
+    std::fs::write(held.archive_path(), archive().bytes()).unwrap();
+    let ran = restore(&held, &[&backup, "--as", &ids], &disk).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let bytes = archive().bytes().to_vec();
+    let there = (format!("{placeholder}.tar.gz"), 0o600, Some(bytes));
+    assert_eq!(shape(&disk), [there]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_goes_on_after_a_failure_and_narrows_to_servers() {
+    let (held, disk) = held().await;
+    let second = held.world.panel.add_server("Creative");
+    let of_second = held
+        .world
+        .panel
+        .add_backup(second, "nightly", Archive::small(2));
+    held.world
+        .panel
+        .add_backup(held.server, "older", Archive::small(3));
+    held.world.quick(&[]).await;
+    let one = restore(&held, &["--all", "--server", "Creative"], &disk).await;
+    assert_eq!(
+        (one.code, states(&one).len()),
+        (Some(0), 1),
+        "{}",
+        one.stderr
+    );
+    assert_eq!(
+        std::fs::read(disk.join(format!("{of_second}.tar.gz"))).unwrap(),
+        Archive::small(2).bytes()
+    );
+    std::fs::write(
+        held.archive_path(),
+        vec![0; usize::try_from(archive().len()).unwrap()],
+    )
+    .unwrap();
+    let all = restore(&held, &["--all"], &disk).await;
+    let mut found: Vec<String> = states(&all)
+        .iter()
+        .map(|state| state.as_str().unwrap().to_owned())
+        .collect();
+    found.sort();
+    assert_eq!(found, ["already_there", "failed", "restored"]);
+    assert_eq!(all.code, Some(4));
+    assert_eq!(shape(&disk).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_not_there_is_said_and_not_made() {
+    let (held, _) = held().await;
+    let missing = held.world.path("missing");
+    let backup = held.backup.to_string();
+    let ran = restore(&held, &[&backup], &missing).await;
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("system.backup_directory"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!missing.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_is_never_overwritten_as_if_it_were_a_backup_disk() {
+    let (held, _) = held().await;
+    let mut other = archive().bytes().to_vec();
+    other[100] ^= 1;
+    let second = held
+        .world
+        .panel
+        .add_backup(held.server, "second", Archive::small(2));
+    held.world.quick(&[]).await;
+    let ids = format!("{}/{second}", held.server);
+    let backup = held.backup.to_string();
+    let before = held.everything();
+    let ran = restore(
+        &held,
+        &[&backup, "--layout", "pelican", "--as", &ids],
+        &held.world.offsite(),
+    )
+    .await;
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert_eq!(held.everything(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_the_name_has_all_or_nothing_and_the_next_run_tidies_up() {
+    let (held, disk) = held().await;
+    let backup = held.backup.to_string();
+    let path = disk.join(format!("{backup}.tar.gz"));
+    let (offsite, disk_arg) = (held.world.offsite(), disk.to_str().unwrap());
+    let from = offsite.to_str().unwrap();
+    for millis in [60, 150, 250, 350, 420] {
+        let args = [
+            "restore",
+            &backup,
+            "--from",
+            from,
+            "--backup-disk",
+            disk_arg,
+        ];
+        let mut child = held.world.start(
+            &args
+                .into_iter()
+                .chain(["--limit-rate", "24MiB"])
+                .collect::<Vec<_>>(),
+        );
+        let moment = std::time::Duration::from_millis(millis);
+        drop(tokio::time::timeout(moment, child.wait()).await);
+        child.start_kill().unwrap();
+        child.wait().await.unwrap();
+        if path.exists() {
+            assert_eq!(
+                std::fs::read(&path).unwrap(),
+                archive().bytes(),
+                "{millis} ms"
+            );
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+    let ran = restore(&held, &[&backup], &disk).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let there = (
+        format!("{backup}.tar.gz"),
+        0o600,
+        Some(archive().bytes().to_vec()),
+    );
+    assert_eq!(shape(&disk), [there]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panels_bucket_gets_the_archive_under_its_key_with_the_content_type_that_restores_demand()
+{
+    let root = SeaweedFs::shared().root("backup-disk/bucket");
+    let (mut held, _) = held().await;
+    for (option, value) in &root.options {
+        held.world
+            .set(&format!("AWS_{}", option.to_uppercase()), value.clone());
+    }
+    let [server, placeholder] = PLACEHOLDER;
+    let ids = format!("{server}/{placeholder}");
+    let key = format!("{ids}.tar.gz");
+    root.put(&key, "placeholder").await;
+    let backup = held.backup.to_string();
+    let bucket = PathBuf::from(&root.url);
+    let ran = restore(&held, &[&backup, "--as", &ids], &bucket).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(root.keys().await, std::slice::from_ref(&key));
+    assert_eq!(root.read(&key).await.unwrap(), archive().bytes());
+    let attributes = root.attributes(&key).await.unwrap();
+    assert_eq!(
+        attributes.content_type.as_deref(),
+        Some("application/x-gzip")
+    );
+    let again = restore(&held, &[&backup, "--as", &ids], &bucket).await;
+    assert_eq!(
+        (again.code, states(&again)),
+        (Some(0), vec!["already_there".into()])
+    );
+    let plain = restore(&held, &[&backup], &bucket).await;
+    assert_eq!(
+        (plain.code, states(&plain)),
+        (Some(0), vec!["restored".into()])
+    );
+    let own = format!("{}/{backup}.tar.gz", held.server);
+    assert_eq!(root.read(&own).await.unwrap(), archive().bytes());
+}
