@@ -1,6 +1,7 @@
 //! What was typed, nothing more; `run` picks the op.
 
 pub mod args;
+pub mod confirm;
 pub mod help;
 pub mod ledger;
 pub mod progress;
@@ -290,10 +291,12 @@ fn exit_of(error: &ops::Error) -> Exit {
         | ops::Error::Choice(_)
         | ops::Error::Identities(_)
         | ops::Error::Output(_)
+        | ops::Error::ToServer { .. }
         | ops::Error::NoSuchTarget => Exit::Usage,
         ops::Error::NothingUsable { failures, .. } => Exit::of_failures(failures),
         ops::Error::Ledger(error) if error.is_locked() => Exit::Locked,
         ops::Error::Ledger(_)
+        | ops::Error::Panel(_)
         | ops::Error::NobodyToAsk(_)
         | ops::Error::ExportFile { .. }
         | ops::Error::NoHttp(_)

@@ -12,6 +12,7 @@ mod local;
 mod open;
 mod options;
 mod place;
+mod presign;
 mod probe;
 mod redact;
 mod seal;
@@ -49,6 +50,7 @@ use crate::destination::open::Handle;
 use crate::destination::open::Handles;
 use crate::destination::open::Opened;
 use crate::destination::place::Place;
+pub use crate::destination::presign::Presigned;
 use crate::destination::redact::Scrubber;
 pub use crate::destination::redact::StoreError;
 pub use crate::destination::redact::StoreFault;
@@ -201,6 +203,7 @@ impl Destination {
                 handles: Handles::single(Handle {
                     store,
                     uploads: multipart,
+                    signer: None,
                 }),
                 without_checksum: None,
                 checksum_refused: AtomicBool::new(false),

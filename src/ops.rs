@@ -20,6 +20,7 @@ use crate::model::ids::DestinationName;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::text::shown_name;
+use crate::ops::restore::panel::ToPanelTuning;
 use crate::panel::PanelTuning;
 use crate::plan::restore::NoChoice;
 use crate::transfer;
@@ -35,6 +36,8 @@ pub struct Tuning {
     pub transfer: transfer::Tuning,
     /// How often a fresh backup is asked for.
     pub create_poll: Duration,
+    /// Of restores into a server.
+    pub to_panel: ToPanelTuning,
 }
 
 impl Tuning {
@@ -45,6 +48,7 @@ impl Tuning {
             destination: DestinationTuning::PRODUCTION,
             transfer: transfer::Tuning::PRODUCTION,
             create_poll: Duration::from_secs(5),
+            to_panel: ToPanelTuning::PRODUCTION,
         }
     }
 }
@@ -129,6 +133,17 @@ pub enum Error {
     /// A target that this build does not have.
     #[error("this build can't restore to that target")]
     NoSuchTarget,
+    /// The panel that is restored to failed before anything was done.
+    #[error(transparent)]
+    Panel(#[from] crate::panel::Error),
+    /// `--to-server` names no server of the panel, or several.
+    #[error("`--to-server {word}` names {}", how_many(*.found))]
+    ToServer {
+        /// The word, fit to be shown.
+        word: String,
+        /// How many it names.
+        found: usize,
+    },
     /// The run was told to stop before it began.
     #[error("stopped before anything was done")]
     Stopped(StopSignal),
@@ -140,6 +155,13 @@ pub enum Error {
     Scratch(#[source] std::io::Error),
 }
 
+fn how_many(found: usize) -> String {
+    match found {
+        0 => "no server of the panel".to_owned(),
+        several => format!("{several} servers of the panel"),
+    }
+}
+
 impl Error {
     /// What kind of failure this is.
     pub fn kind(&self) -> FailureKind {
@@ -147,7 +169,8 @@ impl Error {
             Self::Ledger(error) | Self::NobodyToAsk(error) => error.kind(),
             Self::Config(error) => error.kind(),
             Self::Destination { source, .. } => source.kind(),
-            Self::NamesNothing { .. } => FailureKind::NotFound,
+            Self::Panel(error) => error.kind(),
+            Self::NamesNothing { .. } | Self::ToServer { .. } => FailureKind::NotFound,
             Self::Choice(no_choice) => no_choice.kind(),
             Self::NothingUsable { source, failures } => failures
                 .first()
@@ -186,6 +209,10 @@ impl Error {
             Self::NothingUsable { source, .. } => source.hint(),
             Self::Identities(error) => error.hint().to_owned(),
             Self::Output(error) => error.hint(),
+            Self::Panel(error) => error.hint(),
+            Self::ToServer { .. } => {
+                "give the server's short id or uuid, as the panel shows it".to_owned()
+            }
             Self::NoSuchTarget => "restore to a file with --output".to_owned(),
             Self::SeveralPlaces { names } => {
                 let names: Vec<String> = names.iter().map(|name| shown_name(name, 40)).collect();
@@ -216,6 +243,8 @@ impl Error {
             | Self::Identities(_)
             | Self::Output(_)
             | Self::NoSuchTarget
+            | Self::Panel(_)
+            | Self::ToServer { .. }
             | Self::Stopped(_)
             | Self::NoHttp(_)
             | Self::Scratch(_) => &[],

@@ -10,11 +10,15 @@ mod bound;
 mod call;
 mod error;
 mod exchange;
+mod files;
 mod hint;
+mod hosting;
 mod link;
 mod pace;
 mod page;
 mod passport;
+mod power;
+mod refusal;
 mod wire;
 
 use std::fmt;
@@ -23,7 +27,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use reqwest::Method;
 use serde_json::json;
 use url::Url;
 
@@ -41,11 +44,23 @@ use crate::panel::wire::Attributes;
 use crate::panel::wire::Unfit;
 
 pub use crate::panel::call::Call;
+pub use crate::panel::call::Signal;
 pub use crate::panel::call::Stray;
 pub use crate::panel::error::Error;
+pub use crate::panel::files::FileEntry;
+pub use crate::panel::files::PullRequest;
+pub use crate::panel::files::Unpacking;
+pub use crate::panel::hosting::Account;
+pub use crate::panel::hosting::DiskLimit;
+pub use crate::panel::hosting::Hosting;
+pub use crate::panel::hosting::SftpAddress;
 pub use crate::panel::link::DownloadLink;
+pub use crate::panel::link::UploadLink;
 pub use crate::panel::page::ListingTrust;
 pub use crate::panel::page::UnreadableRow;
+pub use crate::panel::power::PowerState;
+pub use crate::panel::power::Resources;
+pub use crate::panel::refusal::NodeRefusal;
 
 /// Rows asked for a page of backups; panels give no more (`panel-contract.md` section 3).
 const BACKUPS_A_PAGE: u32 = 50;
@@ -304,13 +319,11 @@ impl PanelClient {
         name: Option<&str>,
     ) -> Result<Backup, Error> {
         let call = Call::CreateBackup(*server);
-        let ask = Ask {
-            method: Method::POST,
-            url: self
-                .exchange
+        let ask = Ask::post(
+            self.exchange
                 .url(&["servers", &server.to_string(), "backups"], &[]),
-            body: Some(name.map_or_else(|| json!({}), |name| json!({ "name": name }))),
-        };
+            name.map_or_else(|| json!({}), |name| json!({ "name": name })),
+        );
         let body = self.exchange.send(&call, &ask).await?;
         wire::one(&body).map_err(|why| malformed(&call, &why))
     }

@@ -5,4 +5,5 @@ pub mod drill;
 pub mod mirror;
 pub mod rebuild;
 pub mod restore;
+pub mod to_panel;
 pub mod verify;

@@ -4,6 +4,7 @@ use std::io;
 use std::io::Write;
 use std::sync::Arc;
 
+use crate::cli::confirm;
 use crate::cli::exit_of;
 use crate::cli::fail;
 use crate::cli::progress::SharedWriter;
@@ -15,6 +16,7 @@ use crate::config::Environment;
 use crate::config::Settings;
 use crate::config::flags::Flags;
 use crate::config::output::ResultFormat;
+use crate::config::settings::restore::Consent;
 use crate::config::settings::restore::CopiesFrom;
 use crate::config::settings::restore::DrillJob;
 use crate::config::settings::restore::Existing;
@@ -30,6 +32,7 @@ use crate::ops;
 use crate::ops::Tuning;
 use crate::ops::restore::Restore;
 use crate::ops::restore::drill::Record;
+use crate::ops::restore::panel::Agreed;
 use crate::ops::setup;
 use crate::report::drill::DrillReport;
 use crate::report::human;
@@ -110,7 +113,13 @@ async fn answer(
     session: &Session,
 ) -> Result<Answer, ops::Error> {
     let observer: Arc<dyn Observer> = Arc::new(session.progress.clone());
-    let restore = Restore::new(settings, wanted, env, observer, Tuning::production())?;
+    let mut restore = Restore::new(settings, wanted, env, observer, Tuning::production())?;
+    if let RestoreJob::Panel(job) = &wanted.job {
+        restore.asker = match job.consent {
+            Consent::Given => Arc::new(Agreed),
+            Consent::ToBeAsked => confirm::asker(session),
+        };
+    }
     if let RestoreJob::Sheet(job) = &wanted.job {
         let sheet = ops::restore::sheet::sheet(&restore, job).await?;
         return Ok(Answer::Sheet(sheet));

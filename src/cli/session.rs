@@ -178,6 +178,11 @@ impl Session {
         self.streams.stdout_tty
     }
 
+    /// Where everything goes that is no result.
+    pub fn stderr(&self) -> SharedWriter {
+        self.streams.stderr.clone()
+    }
+
     /// Writes one line to standard error.
     pub fn say(&self, line: &str) {
         self.complain(|out| writeln!(out, "{line}"));

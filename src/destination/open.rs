@@ -18,6 +18,7 @@ use object_store::RetryConfig;
 use object_store::local::LocalFileSystem;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
+use object_store::signer::Signer;
 use url::Url;
 
 use crate::destination::RootRule;
@@ -36,6 +37,8 @@ pub(super) struct Handle {
     pub(super) store: Arc<dyn ObjectStore>,
     /// For stores whose uploads have an id that outlives this process.
     pub(super) uploads: Option<Arc<dyn MultipartStore>>,
+    /// For stores that can let somebody else read one object for a while.
+    pub(super) signer: Option<Arc<dyn Signer>>,
 }
 
 impl fmt::Debug for Handle {
@@ -111,6 +114,7 @@ pub(super) fn local(root: Root, given: &BTreeMap<String, Secret>) -> Result<Open
     let handle = Handle {
         store: Arc::new(files.with_fsync(true)),
         uploads: None,
+        signer: None,
     };
     Ok(Opened {
         location,

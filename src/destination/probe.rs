@@ -85,7 +85,7 @@ impl Destination {
     /// One part of an upload that is aborted.
     async fn try_writing(&self, journal: Option<&dyn UploadJournal>) -> Result<(), Error> {
         let path = self.probe_path()?;
-        let Handle { store, uploads } = self.handles().probe.clone();
+        let Handle { store, uploads, .. } = self.handles().probe.clone();
         let part = || PutPayload::from_static(b"nestegg");
         let options = PutMultipartOptions::default();
         let Some(uploads) = uploads else {

@@ -10,6 +10,8 @@ pub mod drill;
 pub mod extract;
 pub mod file;
 pub mod inventory;
+pub mod panel;
+pub mod server;
 pub mod sheet;
 pub mod source;
 
@@ -27,6 +29,8 @@ use crate::destination::UploadJournal;
 use crate::env::Env;
 use crate::ops::Error;
 use crate::ops::Tuning;
+use crate::ops::restore::panel::Asker;
+use crate::ops::restore::panel::NobodyThere;
 use crate::report::restore::RestoreReport;
 use crate::transfer::Shared;
 use crate::transfer::limit::Throttle;
@@ -46,6 +50,8 @@ pub struct Restore<'s> {
     pub tuning: Tuning,
     /// The private keys for encrypted copies.
     pub identities: Identities,
+    /// Who is asked before what can't be undone.
+    pub asker: Arc<dyn Asker>,
 }
 
 impl<'s> Restore<'s> {
@@ -73,6 +79,7 @@ impl<'s> Restore<'s> {
             },
             tuning,
             identities,
+            asker: Arc::new(NobodyThere),
         })
     }
 }
@@ -107,8 +114,7 @@ pub async fn run(
         RestoreJob::Output(job) => file::restore(restore, job, stdout).await,
         RestoreJob::Extract(job) => extract::restore(restore, job).await,
         RestoreJob::Disk(job) => disk::restore(restore, job).await,
-        RestoreJob::Panel(_) | RestoreJob::Sheet(_) | RestoreJob::Drill(_) => {
-            Err(Error::NoSuchTarget)
-        }
+        RestoreJob::Panel(job) => server::restore(restore, job).await,
+        RestoreJob::Sheet(_) | RestoreJob::Drill(_) => Err(Error::NoSuchTarget),
     }
 }

@@ -20,6 +20,7 @@ use crate::panel::call::Stray;
 use crate::panel::error::Error;
 use crate::panel::link;
 use crate::panel::pace::Budget;
+use crate::panel::refusal::NodeRefusal;
 use crate::panel::wire;
 use crate::panel::wire::Refusal;
 
@@ -68,7 +69,16 @@ pub(super) fn error(call: &Call, at: &Url, status: u16, headers: &HeaderMap, bod
     let code = said.as_ref().map_or("", |said| said.code.as_str());
     let wait = retry_after(headers);
     if code == "DaemonConnectionException" {
-        return Error::Node { call, status };
+        return match &said {
+            Some(said) if call.is_about_files() && (400..500).contains(&status) => {
+                Error::NodeRefused {
+                    call,
+                    refusal: NodeRefusal::read(status, &said.detail),
+                    said: printable(&said.detail),
+                }
+            }
+            Some(_) | None => Error::Node { call, status },
+        };
     }
     match status {
         300..=399 => Error::NotThePanel {
@@ -122,10 +132,18 @@ fn refused(call: Call, status: u16, said: &Refusal) -> Error {
         }
         (403, code) => forbidden(call, code, &said.detail),
         (404, _) => match call {
-            Call::ListServers => Error::NoApi { call },
-            Call::ReadServer(_) | Call::ListBackups(_) | Call::CreateBackup(_) => {
-                Error::UnknownServer { call }
-            }
+            Call::ListServers | Call::ReadAccount => Error::NoApi { call },
+            Call::ReadServer(_)
+            | Call::ListBackups(_)
+            | Call::CreateBackup(_)
+            | Call::ReadHosting(_)
+            | Call::ReadResources(_)
+            | Call::Power(..)
+            | Call::ListFiles(_)
+            | Call::MintUploadLink(_)
+            | Call::Pull(_)
+            | Call::Decompress(_)
+            | Call::DeleteFiles(_) => Error::UnknownServer { call },
             Call::ReadBackup(_) | Call::MintLink(_) => Error::UnknownBackup { call },
         },
         (_, code) => Error::Refused {

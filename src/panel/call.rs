@@ -20,6 +20,43 @@ pub enum Call {
     MintLink(BackupId),
     /// `POST …/backups`.
     CreateBackup(ServerId),
+    /// `GET /api/client/account`.
+    ReadAccount,
+    /// `GET …/servers/{uuid}`, for what a restore must know of it.
+    ReadHosting(ServerId),
+    /// `GET …/resources`.
+    ReadResources(ServerId),
+    /// `POST …/power`.
+    Power(ServerId, Signal),
+    /// `GET …/files/list`.
+    ListFiles(ServerId),
+    /// `GET …/files/upload`.
+    MintUploadLink(ServerId),
+    /// `POST …/files/pull`.
+    Pull(ServerId),
+    /// `POST …/files/decompress`.
+    Decompress(ServerId),
+    /// `POST …/files/delete`.
+    DeleteFiles(ServerId),
+}
+
+/// What a server is told; never `kill`, which can cost what the game has not written yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Start.
+    Start,
+    /// Stop, in the way that its egg says.
+    Stop,
+}
+
+impl Signal {
+    /// The word sent.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+        }
+    }
 }
 
 impl fmt::Display for Call {
@@ -31,6 +68,15 @@ impl fmt::Display for Call {
             Self::ReadBackup(id) => write!(f, "read backup {id}"),
             Self::MintLink(id) => write!(f, "get a download link for backup {id}"),
             Self::CreateBackup(id) => write!(f, "have a backup of server {id} made"),
+            Self::ReadAccount => f.write_str("read the account of the API key"),
+            Self::ReadHosting(id) => write!(f, "read server {id}"),
+            Self::ReadResources(id) => write!(f, "read the power state of server {id}"),
+            Self::Power(id, signal) => write!(f, "{} server {id}", signal.word()),
+            Self::ListFiles(id) => write!(f, "list the files of server {id}"),
+            Self::MintUploadLink(id) => write!(f, "get an upload link for server {id}"),
+            Self::Pull(id) => write!(f, "have the node of server {id} fetch the archive"),
+            Self::Decompress(id) => write!(f, "have the archive unpacked in server {id}"),
+            Self::DeleteFiles(id) => write!(f, "delete files of server {id}"),
         }
     }
 }
@@ -39,11 +85,54 @@ impl Call {
     /// The subuser permission it needs (`panel-contract.md` section 1).
     pub(super) const fn permission(&self) -> Option<&'static str> {
         match self {
-            Self::ListServers | Self::ReadServer(_) => None,
+            Self::ListServers
+            | Self::ReadServer(_)
+            | Self::ReadAccount
+            | Self::ReadHosting(_)
+            | Self::ReadResources(_) => None,
+            Self::Power(_, Signal::Start) => Some("control.start"),
+            Self::Power(_, Signal::Stop) => Some("control.stop"),
+            Self::ListFiles(_) => Some("file.read"),
+            Self::MintUploadLink(_) | Self::Pull(_) | Self::Decompress(_) => Some("file.create"),
+            Self::DeleteFiles(_) => Some("file.delete"),
             Self::ListBackups(_) | Self::ReadBackup(_) => Some("backup.read"),
             Self::MintLink(_) => Some("backup.download"),
             Self::CreateBackup(_) => Some("backup.create"),
         }
+    }
+
+    /// Whether success is an answer without a body (`panel-contract.md` section 7).
+    pub(super) const fn is_answered_without_body(&self) -> bool {
+        matches!(
+            self,
+            Self::Power(..) | Self::Pull(_) | Self::Decompress(_) | Self::DeleteFiles(_)
+        )
+    }
+
+    /// Whether its `X-RateLimit-*` speak of a limit of its own, not of the user's budget
+    /// (`panel-contract.md` section 1).
+    pub(super) const fn has_a_limit_of_its_own(&self) -> bool {
+        matches!(self, Self::Pull(_))
+    }
+
+    /// Whether it does no harm to ask once more what was refused with 429.
+    pub(super) const fn may_repeat_when_limited(&self) -> bool {
+        matches!(
+            self,
+            Self::Power(..) | Self::Decompress(_) | Self::DeleteFiles(_)
+        )
+    }
+
+    /// Whether the node's own words tell how it refused.
+    pub(super) const fn is_about_files(&self) -> bool {
+        matches!(
+            self,
+            Self::ListFiles(_)
+                | Self::MintUploadLink(_)
+                | Self::Pull(_)
+                | Self::Decompress(_)
+                | Self::DeleteFiles(_)
+        )
     }
 }
 

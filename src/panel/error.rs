@@ -10,6 +10,7 @@ use crate::model::retry::Retry;
 use crate::model::server::ServerState;
 use crate::panel::call::Call;
 use crate::panel::call::Stray;
+use crate::panel::refusal::NodeRefusal;
 
 /// A `Retry-After` longer than this is not waited for.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(10);
@@ -171,6 +172,16 @@ pub enum Error {
         /// The status.
         status: u16,
     },
+    /// The node refused a call about files.
+    #[error("could not {call}: {refusal}{}", in_words(.said))]
+    NodeRefused {
+        /// What was asked.
+        call: Call,
+        /// What it refused, as far as its words tell.
+        refusal: NodeRefusal,
+        /// The node's words, made safe to print.
+        said: String,
+    },
     /// Any other 5xx.
     #[error("could not {call}: the panel failed (HTTP {status}{})", with_code(.code))]
     PanelFailed {
@@ -281,6 +292,14 @@ fn with_code(code: &str) -> String {
     }
 }
 
+fn in_words(said: &str) -> String {
+    if said.is_empty() {
+        String::new()
+    } else {
+        format!(" (\"{said}\")")
+    }
+}
+
 impl Error {
     /// The kind of failure, which exit codes and scripts go by.
     pub const fn kind(&self) -> FailureKind {
@@ -294,6 +313,7 @@ impl Error {
             | Self::TwoFactor { .. } => FailureKind::Credentials,
             Self::Permission { .. } => FailureKind::Permission,
             Self::ServerState { .. } => FailureKind::ServerState,
+            Self::NodeRefused { refusal, .. } => refusal.kind(),
             Self::UnusableId { .. }
             | Self::UnknownServer { .. }
             | Self::UnknownBackup { .. }
@@ -348,6 +368,7 @@ impl Error {
             | Self::TwoFactor { .. }
             | Self::Permission { .. }
             | Self::ServerState { .. }
+            | Self::NodeRefused { .. }
             | Self::UnknownServer { .. }
             | Self::UnknownBackup { .. }
             | Self::NoApi { .. }

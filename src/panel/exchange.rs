@@ -36,6 +36,16 @@ pub(super) struct Ask {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) body: Option<Value>,
+    pub(super) patience: Patience,
+}
+
+/// How long a whole answer may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// As long as the client's tuning says.
+    Usual,
+    /// So long.
+    For(Duration),
 }
 
 /// The way to one panel.
@@ -100,7 +110,7 @@ impl Exchange {
             );
         (|| self.send_once(call, ask))
             .retry(waits)
-            .when(|error| ask.may_repeat_after(error))
+            .when(|error| ask.may_repeat_after(call, error))
             .adjust(|error, wait| match error.retry() {
                 Retry::After(asked_for) => wait.map(|wait| wait.max(asked_for)),
                 Retry::Backoff | Retry::Never => wait,
@@ -125,19 +135,29 @@ impl Exchange {
         if let Some(body) = &ask.body {
             request = request.json(body);
         }
+        if let Patience::For(patience) = ask.patience {
+            request = request.timeout(patience);
+        }
         let mut answer = request
             .send()
             .await
             .map_err(|error| self.broken(call, error))?;
-        self.pace.learn(answer::budget(answer.headers()));
+        if !call.has_a_limit_of_its_own() {
+            self.pace.learn(answer::budget(answer.headers()));
+        }
         let body = self.body(call, &mut answer).await?;
         let status = answer.status();
         if !status.is_success() {
             let error = answer::error(call, &ask.url, status.as_u16(), answer.headers(), &body);
-            if let (Error::RateLimited { .. }, Retry::After(wait)) = (&error, error.retry()) {
+            if let (Error::RateLimited { .. }, Retry::After(wait)) = (&error, error.retry())
+                && !call.has_a_limit_of_its_own()
+            {
                 self.pace.pause(wait);
             }
             return Err(error);
+        }
+        if body.is_empty() && call.is_answered_without_body() {
+            return Ok(body);
         }
         if serde_json::from_slice::<IgnoredAny>(&body).is_ok() {
             return Ok(body);
@@ -188,13 +208,25 @@ impl Ask {
             method: Method::GET,
             url,
             body: None,
+            patience: Patience::Usual,
         }
     }
 
-    /// A POST may have done its work whatever came back, unless nothing was sent.
-    fn may_repeat_after(&self, error: &Error) -> bool {
+    pub(super) const fn post(url: Url, body: Value) -> Self {
+        Self {
+            method: Method::POST,
+            url,
+            body: Some(body),
+            patience: Patience::Usual,
+        }
+    }
+
+    /// A POST may have done its work whatever came back, unless nothing was sent or let in.
+    fn may_repeat_after(&self, call: &Call, error: &Error) -> bool {
         if self.method == Method::POST {
+            let was_let_in = !matches!(error, Error::RateLimited { .. });
             matches!(error, Error::Connect { .. })
+                || (!was_let_in && call.may_repeat_when_limited() && error.retry() != Retry::Never)
         } else {
             error.retry() != Retry::Never
         }

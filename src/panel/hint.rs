@@ -63,6 +63,7 @@ impl Error {
                 "use a user of its own for mirroring: browsers and all keys of a user share one budget".to_owned()
             }
             Self::Maintenance { .. } => "run again when the panel is back".to_owned(),
+            Self::NodeRefused { refusal, .. } => refusal.hint().to_owned(),
             Self::Node { .. } => "check that the server's node is up and that the panel reaches it".to_owned(),
             Self::PanelFailed { .. } => {
                 "look into the panel's own log (storage/logs) and that of its web server or proxy".to_owned()

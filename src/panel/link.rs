@@ -37,6 +37,37 @@ impl fmt::Debug for DownloadLink {
     }
 }
 
+/// Where one file can be sent, for a quarter of an hour and once (`panel-contract.md` section 7).
+///
+/// A credential, shown like a [`DownloadLink`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct UploadLink(DownloadLink);
+
+impl UploadLink {
+    pub(super) const fn new(link: DownloadLink) -> Self {
+        Self(link)
+    }
+
+    /// The whole URL, for the one request that sends a file into the server's root.
+    pub fn expose_for_root(&self) -> Url {
+        let mut url = self.0.expose().clone();
+        url.query_pairs_mut().append_pair("directory", "/");
+        url
+    }
+}
+
+impl fmt::Display for UploadLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for UploadLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UploadLink({self}?…)")
+    }
+}
+
 /// Scheme, host, port and path of a URL: the parts that are no credential.
 pub(super) fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())

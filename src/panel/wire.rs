@@ -180,6 +180,15 @@ pub(super) fn link(body: &[u8]) -> Result<DownloadLink, Unfit> {
         .ok_or_else(|| Unfit::Shape("there is no http or https URL in it".to_owned()))
 }
 
+/// The rows of a list that is not paged; one that makes no sense spoils it.
+pub(super) fn all<T: Attributes>(body: &[u8]) -> Result<Vec<T>, Unfit> {
+    let list: WireList = serde_json::from_slice(body)?;
+    list.data
+        .into_iter()
+        .map(|row| T::read(serde_json::from_value::<WireObject>(row)?.attributes))
+        .collect()
+}
+
 /// The first entry of an error body; `None` when the body is not a panel's.
 pub(super) fn refusal(body: &[u8]) -> Option<Refusal> {
     let errors: WireErrors = serde_json::from_slice(body).ok()?;

@@ -22,4 +22,5 @@ mod recordings;
 mod reference_model;
 mod report;
 mod restore;
+mod to_panel;
 mod verify;

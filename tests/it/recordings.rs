@@ -39,7 +39,7 @@ const BACKUP: &str = "6fdff738-bf44-4933-824f-489198dda9e6";
 
 /// One recorded answer.
 #[derive(Clone)]
-struct Recording {
+pub(crate) struct Recording {
     name: String,
     status: u16,
     head: String,
@@ -50,7 +50,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/panel")
 }
 
-fn recording(name: &str) -> Recording {
+pub(crate) fn recording(name: &str) -> Recording {
     let bytes = std::fs::read(folder().join(name)).unwrap();
     let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
@@ -135,8 +135,8 @@ enum Holds {
 }
 
 /// A panel on loopback that answers what it is told to.
-struct Playback {
-    client: PanelClient,
+pub(crate) struct Playback {
+    pub(crate) client: PanelClient,
     task: JoinHandle<()>,
 }
 
@@ -176,7 +176,7 @@ impl Playback {
         Self { client, task }
     }
 
-    async fn one(recording: &Recording) -> Self {
+    pub(crate) async fn one(recording: &Recording) -> Self {
         let wire = recording.wire();
         Self::of(move |_| wire.clone()).await
     }
@@ -209,7 +209,7 @@ async fn answer_one(mut connection: TcpStream, answer: &(impl Fn(&str) -> Vec<u8
     }
 }
 
-fn server_id() -> ServerId {
+pub(crate) fn server_id() -> ServerId {
     SERVER.parse().unwrap()
 }
 

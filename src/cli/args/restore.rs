@@ -1,6 +1,7 @@
 //! The flags of `restore`.
 
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
 use clap::ArgGroup;
 use clap::Args;
@@ -19,6 +20,7 @@ use crate::config::settings::restore::OutputTo;
 use crate::config::settings::restore::PanelJob;
 use crate::config::settings::restore::RestoreJob;
 use crate::config::settings::restore::ServerFiles;
+use crate::config::settings::restore::SftpHostKeys;
 use crate::config::settings::restore::SftpLogin;
 use crate::config::settings::restore::SheetJob;
 use crate::config::settings::restore::Via;
@@ -28,6 +30,7 @@ use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
 use crate::model::member::MemberGlob;
 use crate::model::selector::ServerSelector;
+use crate::ops::restore::panel::sftp::Fingerprint;
 
 /// The targets besides a backup disk: of exactly one target, the parser takes no other's flags.
 const NOT_A_DISK: [&str; 5] = ["output", "extract", "to_panel", "sheet", "drill"];
@@ -161,6 +164,10 @@ pub struct PanelArgs {
     /// A file that holds the panel account's password, for SFTP
     #[arg(long, value_name = "FILE", conflicts_with_all = NOT_A_PANEL)]
     pub sftp_password_file: Option<PathBuf>,
+    /// The fingerprint of the node's SFTP host key, as `ssh-keygen -lf` prints it [default: what
+    /// `~/.ssh/known_hosts` says]
+    #[arg(long, value_name = "SHA256:…", requires = "to_panel", value_parser = fingerprint)]
+    pub sftp_host_key: Option<String>,
     /// A file that holds the panel's client API key and nothing else
     #[arg(long, value_name = "FILE", conflicts_with_all = NOT_A_PANEL)]
     pub api_key_file: Option<PathBuf>,
@@ -216,6 +223,12 @@ pub struct Placeholder {
     pub server: ServerId,
     /// The backup.
     pub backup: BackupId,
+}
+
+fn fingerprint(text: &str) -> Result<String, String> {
+    Fingerprint::from_str(text)
+        .map(|_right| text.to_owned())
+        .map_err(str::to_owned)
 }
 
 fn placeholder(text: &str) -> Result<Placeholder, String> {
@@ -324,6 +337,10 @@ impl RestoreArgs {
                 Some(ViaArg::Sftp) => Via::Sftp,
             },
             sftp,
+            host_keys: panel
+                .sftp_host_key
+                .clone()
+                .map_or(SftpHostKeys::Known(None), SftpHostKeys::Pinned),
             consent: if self.how.yes {
                 Consent::Given
             } else {
@@ -465,6 +482,7 @@ mod tests {
                     files: ServerFiles::Truncate,
                     via: Via::Sftp,
                     sftp: SftpLogin::Key(PathBuf::from("k")),
+                    host_keys: SftpHostKeys::Known(None),
                     consent: Consent::Given,
                 })),
                 from: vec!["nas".to_owned(), "s3://b/p".to_owned()],
@@ -483,6 +501,7 @@ mod tests {
                 files: ServerFiles::Keep,
                 via: Via::Best,
                 sftp: SftpLogin::None,
+                host_keys: SftpHostKeys::Known(None),
                 consent: Consent::ToBeAsked,
             })
         );

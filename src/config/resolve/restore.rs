@@ -11,11 +11,16 @@ use crate::config::resolve::Needs;
 use crate::config::resolve::Resolver;
 use crate::config::settings::restore::CopiesFrom;
 use crate::config::settings::restore::DiskJob;
+use crate::config::settings::restore::PanelJob;
 use crate::config::settings::restore::RestoreJob;
 use crate::config::settings::restore::RestoreSettings;
+use crate::config::settings::restore::SftpHostKeys;
 
 /// The variable that names a file with private keys.
 const IDENTITY_FILE: &str = "NESTEGG_IDENTITY_FILE";
+
+/// Where OpenSSH keeps the host keys it knows, below a home.
+const KNOWN_HOSTS: &str = ".ssh/known_hosts";
 
 /// The panel and the destinations of a restore, in the words that the resolver reads.
 pub(super) fn places_of(flags: &RestoreFlags) -> MirrorFlags {
@@ -64,7 +69,14 @@ impl Resolver<'_> {
         };
         let environment = self.environment;
         let absolute = |path: PathBuf| environment.absolute(&path);
-        let job = job.settle(absolute, |place| self.disk_place(&place))?;
+        let mut job = job.settle(absolute, |place| self.disk_place(&place))?;
+        if let RestoreJob::Panel(PanelJob {
+            host_keys: SftpHostKeys::Known(file),
+            ..
+        }) = &mut job
+        {
+            *file = environment.home().map(|home| home.join(KNOWN_HOSTS));
+        }
         let mut identities: Vec<PathBuf> = flags.identities.iter().cloned().map(absolute).collect();
         if let Some(path) = environment.filled(IDENTITY_FILE)
             && identities.is_empty()

@@ -148,6 +148,8 @@ pub struct PanelJob {
     pub via: Via,
     /// How to log in over SFTP.
     pub sftp: SftpLogin,
+    /// Which host key of the node to believe over SFTP.
+    pub host_keys: SftpHostKeys,
     /// `--yes`.
     pub consent: Consent,
 }
@@ -183,6 +185,15 @@ pub enum SftpLogin {
     Key(PathBuf),
     /// `--sftp-password-file`: a file with the password of the panel's user.
     Password(PathBuf),
+}
+
+/// Which host key of a node to believe over SFTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SftpHostKeys {
+    /// Those that the user's own `known_hosts` names, which is `None` where there is no home.
+    Known(Option<PathBuf>),
+    /// `--sftp-host-key`: the one with this fingerprint.
+    Pinned(String),
 }
 
 /// Whether the operator has agreed to what can't be undone.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use object_store::ClientConfigKey;
+use object_store::ObjectStore;
 use object_store::azure::AzureConfigKey;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::path::Path;
@@ -118,9 +119,11 @@ pub(super) fn open(
             (None, Some(endpoint)) => builder.with_endpoint(endpoint.text()),
             (None, None) => builder.with_use_emulator(emulator),
         };
+        let store = Arc::new(builder.build()?);
         Ok(Handle {
-            store: Arc::new(builder.build()?),
+            store: Arc::clone(&store) as Arc<dyn ObjectStore>,
             uploads: None,
+            signer: Some(store),
         })
     };
     let handles = Handles::build(handle, &location, &scrubber)?;

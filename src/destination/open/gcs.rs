@@ -7,6 +7,7 @@ use object_store::ClientConfigKey;
 use object_store::ObjectStore;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::gcp::GoogleConfigKey;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 
 use crate::destination::error::Error;
@@ -87,7 +88,8 @@ pub(super) fn open(
         let store = Arc::new(builder.with_bucket_name(bucket).build()?);
         Ok(Handle {
             store: Arc::clone(&store) as Arc<dyn ObjectStore>,
-            uploads: Some(store),
+            uploads: Some(Arc::clone(&store) as Arc<dyn MultipartStore>),
+            signer: Some(store),
         })
     };
     let handles = Handles::build(handle, &location, &scrubber)?;

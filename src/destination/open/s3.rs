@@ -7,6 +7,7 @@ use object_store::ClientConfigKey;
 use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::aws::AmazonS3ConfigKey;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use url::Url;
 
@@ -96,7 +97,8 @@ pub(super) fn open(
             let store = Arc::new(builder.with_bucket_name(bucket).build()?);
             Ok(Handle {
                 store: Arc::clone(&store) as Arc<dyn ObjectStore>,
-                uploads: Some(store),
+                uploads: Some(Arc::clone(&store) as Arc<dyn MultipartStore>),
+                signer: Some(store),
             })
         };
         Handles::build(handle, &location, &scrubber)

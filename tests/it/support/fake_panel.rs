@@ -38,6 +38,10 @@ mod api;
 mod disks;
 #[path = "fake_panel/fault.rs"]
 mod fault;
+#[path = "fake_panel/host_script.rs"]
+mod host_script;
+#[path = "fake_panel/hosts.rs"]
+mod hosts;
 #[path = "fake_panel/instead.rs"]
 mod instead;
 #[path = "fake_panel/line.rs"]
@@ -50,6 +54,8 @@ mod listing;
 mod log;
 #[path = "fake_panel/objects.rs"]
 mod objects;
+#[path = "fake_panel/pulls.rs"]
+mod pulls;
 #[path = "fake_panel/refusal.rs"]
 mod refusal;
 #[path = "fake_panel/reply.rs"]
@@ -65,12 +71,19 @@ mod state;
 mod tests;
 #[path = "fake_panel/token.rs"]
 mod token;
+#[path = "fake_panel/uploads.rs"]
+mod uploads;
 #[path = "fake_panel/words.rs"]
 mod words;
 
 pub use fault::Call;
 pub use fault::Fault;
+pub use fault::HostCall;
 pub use fault::Times;
+pub use hosts::Gateway;
+pub use hosts::HostRules;
+pub use hosts::Power;
+pub use hosts::Pulls;
 pub use log::Request;
 pub use log::Site;
 pub use rows::Access;
@@ -287,14 +300,25 @@ async fn answer(
 ) -> Response {
     const BODY_BYTES: usize = 1 << 20;
     let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, BODY_BYTES)
-        .await
-        .unwrap_or_default();
-    let request = Request::read(site, &head, &body);
+    let request = if uploads::is_one(site, &head) {
+        let mut request = Request::read(site, &head, &[]);
+        request.file = uploads::whole(script, body).await;
+        request
+    } else {
+        let body = axum::body::to_bytes(body, BODY_BYTES).await;
+        Request::read(site, &head, &body.unwrap_or_default())
+    };
     let (place, call, actions) = script.state().arrive(&request);
     for action in actions {
         (action.act)(script);
     }
-    let reply = script.state().answer(&request, call, place);
+    let (reply, chores) = {
+        let mut state = script.state();
+        let reply = state.answer(&request, call, place);
+        (reply, std::mem::take(&mut state.hosts.chores))
+    };
+    for chore in chores {
+        chore.begin(script);
+    }
     reply.send(line, Arc::clone(&script.served)).await
 }

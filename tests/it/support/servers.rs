@@ -1,6 +1,7 @@
 //! Real storage servers, installed and started by the tests.
 //!
-//! Nothing has to be there beforehand but Python with pip and Node with npm: the first test that
+//! Nothing has to be there beforehand but Python with pip, Node with npm and, for SFTP, a Debian's apt and
+//! `ssh-keygen`: the first test that
 //! needs a server installs it below the target directory ([`install`]). Every server listens on
 //! loopback only, on ports claimed for it ([`ports`]), and ends with the test process, however that
 //! one ends ([`process`]). A test gets a [`root::Root`] of its own at a shared server, or starts a
@@ -18,6 +19,7 @@ pub(crate) mod root;
 pub(crate) mod seaweedfs;
 pub(crate) mod shared;
 pub(crate) mod signed;
+pub(crate) mod sshd;
 
 use std::sync::Arc;
 

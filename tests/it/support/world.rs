@@ -14,6 +14,8 @@ use nestegg::cli::args::Cli;
 use nestegg::config;
 use nestegg::config::Environment;
 use nestegg::config::Settings;
+use nestegg::config::settings::restore::Consent;
+use nestegg::config::settings::restore::RestoreJob;
 use nestegg::env::Clock;
 use nestegg::env::Env;
 use nestegg::exit::Exit;
@@ -21,8 +23,12 @@ use nestegg::model::ids::BackupId;
 use nestegg::model::ids::ServerId;
 use nestegg::ops;
 use nestegg::ops::Tuning;
+use nestegg::ops::restore::Restore;
+use nestegg::ops::restore::panel::Agreed;
+use nestegg::ops::restore::panel::ToPanelTuning;
 use nestegg::ops::setup;
 use nestegg::report::MirrorReport;
+use nestegg::report::restore::RestoreReport;
 use nestegg::transfer::observer::Silent;
 use tempfile::TempDir;
 use tokio::process::Child;
@@ -207,6 +213,26 @@ impl World {
         (report, exit)
     }
 
+    /// Runs `restore` in this process, with waits short enough for tests.
+    pub(crate) async fn quick_restore(&self, args: &[String]) -> (RestoreReport, Exit) {
+        let settings = self.settings(args);
+        let wanted = settings.restore.as_ref().unwrap();
+        let env = Env::new(Clock::System);
+        let mut restore =
+            Restore::new(&settings, wanted, env, Arc::new(Silent), quick_tuning()).unwrap();
+        if let RestoreJob::Panel(job) = &wanted.job
+            && job.consent == Consent::Given
+        {
+            restore.asker = Arc::new(Agreed);
+        }
+        let report = ops::restore::run(&restore, Box::new(std::io::sink()))
+            .await
+            .unwrap();
+        self.assert_no_secret_in("the report", format!("{report:?}").as_bytes());
+        let exit = Exit::of_restore(&report);
+        (report, exit)
+    }
+
     /// What these arguments mean in this world.
     pub(crate) fn settings(&self, args: &[String]) -> Settings {
         let ledger = self.ledger();
@@ -230,6 +256,16 @@ impl World {
 pub(crate) fn quick_tuning() -> Tuning {
     let mut tuning = Tuning::production();
     tuning.create_poll = Duration::from_millis(20);
+    tuning.to_panel = ToPanelTuning {
+        power_poll: Duration::from_millis(20),
+        stop_patience: Duration::from_millis(600),
+        arrival_poll: Duration::from_millis(20),
+        arrival_stall: Duration::from_millis(600),
+        leftover_stall: Duration::from_millis(200),
+        unpack_poll: Duration::from_millis(20),
+        settle: Duration::from_millis(1500),
+        ..ToPanelTuning::PRODUCTION
+    };
     tuning.transfer.first_wait = Duration::from_millis(10);
     tuning.transfer.max_wait = Duration::from_millis(50);
     tuning.transfer.stall_timeout = Duration::from_millis(700);

@@ -7,6 +7,8 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::fault::Call;
+use super::fault::HostCall;
+use super::hosts;
 use super::listing::page_number;
 use super::log::Request;
 use super::objects;
@@ -38,12 +40,14 @@ pub(super) enum Route {
     Lock(ServerId, BackupId),
     /// Documented dialect only.
     Unlock(ServerId, BackupId),
+    Account,
+    Host(ServerId, HostCall),
 }
 
 impl Route {
     const fn server(self) -> Option<ServerId> {
         match self {
-            Self::Servers => None,
+            Self::Servers | Self::Account => None,
             Self::Server(server)
             | Self::Backups(server)
             | Self::Create(server)
@@ -51,13 +55,15 @@ impl Route {
             | Self::Link(server, _)
             | Self::Delete(server, _)
             | Self::Lock(server, _)
-            | Self::Unlock(server, _) => Some(server),
+            | Self::Unlock(server, _)
+            | Self::Host(server, _) => Some(server),
         }
     }
 
     const fn permission(self) -> Option<&'static str> {
         match self {
-            Self::Servers | Self::Server(_) => None,
+            Self::Servers | Self::Server(_) | Self::Account => None,
+            Self::Host(_, call) => Some(hosts::permission(call)),
             Self::Backups(_) | Self::Backup(..) => Some("backup.read"),
             Self::Create(_) => Some("backup.create"),
             Self::Link(..) => Some("backup.download"),
@@ -80,6 +86,8 @@ impl State {
             | Route::Delete(_, backup)
             | Route::Lock(_, backup)
             | Route::Unlock(_, backup) => Call::Backup(backup),
+            Route::Account => return None,
+            Route::Host(server, call) => Call::Host(server, call),
         })
     }
 
@@ -108,9 +116,15 @@ impl State {
                 Err(refusal) => in_words(refusal),
             },
         };
+        // Pulls are counted by a limit of their own, and say so.
+        let (limit, remaining) = if let Route::Host(server, HostCall::Pull) = route {
+            self.hosts.pulls_left(server)
+        } else {
+            (self.rate.limit, remaining)
+        };
         reply
             .header("cache-control", "no-cache, private")
-            .header("x-ratelimit-limit", self.rate.limit)
+            .header("x-ratelimit-limit", limit)
             .header("x-ratelimit-remaining", remaining)
     }
 
@@ -157,6 +171,12 @@ impl State {
         let refused = |supported| Err(Refusal::method(&request.method, path, supported));
         match *segments.as_slice() {
             [] if method == "GET" => Ok(Route::Servers),
+            ["account"] if method == "GET" => Ok(Route::Account),
+            ["servers", server, ref rest @ ..] if hosts::call(method, rest).is_some() => {
+                let server = self.bind_server(server)?;
+                let call = hosts::call(method, rest).ok_or_else(no_route)?;
+                Ok(Route::Host(server, call))
+            }
             ["servers", server] if method == "GET" => Ok(Route::Server(self.bind_server(server)?)),
             [] | ["servers", _] => refused("GET, HEAD"),
             ["servers", server, "backups"] => match method {
@@ -252,6 +272,13 @@ impl State {
                 }
                 Ok(words::json_reply(&body))
             }
+            Route::Account => Ok(words::json_reply(&json!({
+                "object": "user",
+                "attributes": {"id": 2, "admin": false, "username": hosts::USER,
+                    "email": "alice@example.test", "first_name": "Alice", "last_name": "Owner",
+                    "language": "en"},
+            }))),
+            Route::Host(server, call) => self.host(server, call, request),
             Route::Backups(server) => self.list_backups(server, request),
             Route::Backup(_, backup) => self.show_backup(backup),
             Route::Link(_, backup) => self.give_link(backup),

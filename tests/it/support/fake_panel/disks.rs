@@ -39,6 +39,12 @@ impl State {
     /// The node's answer: one use a token, no ranges, no `HEAD` (`panel-contract.md` section 4).
     pub(super) fn answer_node(&mut self, request: &Request, fault: Option<&Fault>) -> Reply {
         let request_id = Uuid::new_v4().to_string();
+        if request.path == "/upload/file" {
+            let reply = fault
+                .and_then(|fault| self.instead(fault, Site::Node))
+                .unwrap_or_else(|| self.take_upload(request));
+            return words::from_node(reply, &self.panel_url, &request_id);
+        }
         let reply = self.node_reply(request, fault, &request_id);
         words::from_node(reply, &self.panel_url, &request_id)
     }

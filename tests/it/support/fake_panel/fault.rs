@@ -32,6 +32,29 @@ pub enum Call {
     Downloads,
     /// The download of this backup's archive, from the node or the S3 disk.
     Download(BackupId),
+    /// Something about a server's files or power.
+    Host(ServerId, HostCall),
+}
+
+/// A call about a server's files or power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostCall {
+    /// `resources`.
+    Resources,
+    /// `power`.
+    Power,
+    /// `files/list`.
+    List,
+    /// `files/upload`.
+    UploadLink,
+    /// The upload itself, to the node.
+    Upload,
+    /// `files/pull`.
+    Pull,
+    /// `files/decompress`.
+    Decompress,
+    /// `files/delete`.
+    Delete,
 }
 
 impl Call {
@@ -39,7 +62,9 @@ impl Call {
     pub(super) fn covers(self, actual: Self) -> bool {
         self == actual
             || match self {
-                Self::Panel => !matches!(actual, Self::Download(_)),
+                Self::Panel => {
+                    !matches!(actual, Self::Download(_) | Self::Host(_, HostCall::Upload))
+                }
                 Self::Servers => matches!(actual, Self::ServersPage(_)),
                 Self::Backups => matches!(actual, Self::BackupsPage(..)),
                 Self::BackupsOf(wanted) => {
@@ -53,7 +78,8 @@ impl Call {
                 | Self::Backup(_)
                 | Self::Link(_)
                 | Self::Create(_)
-                | Self::Download(_) => false,
+                | Self::Download(_)
+                | Self::Host(..) => false,
             }
     }
 }

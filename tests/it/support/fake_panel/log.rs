@@ -3,6 +3,8 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+
 /// Where a request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Site {
@@ -29,6 +31,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The body as text.
     pub body: String,
+    /// A whole file that came to the node; `None` when it broke off, and for every other request.
+    pub file: Option<Bytes>,
     /// The status of the answer; `None` when the connection was closed or left without one.
     pub answered: Option<u16>,
 }
@@ -49,6 +53,7 @@ impl Request {
                 .map(|(name, value)| (name.to_string(), shown(value)))
                 .collect(),
             body: String::from_utf8_lossy(body).into_owned(),
+            file: None,
             answered: None,
         }
     }

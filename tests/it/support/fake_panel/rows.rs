@@ -36,6 +36,10 @@ pub struct ServerRow {
     pub backup_limit: u64,
     /// How its backups are paged.
     pub listing: Listing,
+    /// `limits.disk` in MiB; 0 is no limit.
+    pub disk_mib: u64,
+    /// `sftp_details`.
+    pub sftp: (String, u16),
 }
 
 /// What the owner of the key is to a server.

@@ -81,6 +81,7 @@ impl Script {
             .map(|(_, _, value)| value.clone());
         std::iter::once(state.key.clone())
             .chain(state.links.keys().cloned())
+            .chain(state.hosts.secrets())
             .chain(secret_values)
             .collect()
     }

@@ -19,6 +19,7 @@ use super::super::archive::Archive;
 use super::fault;
 use super::fault::Call;
 use super::fault::Planned;
+use super::hosts::Hosts;
 use super::log::Request;
 use super::log::Site;
 use super::reply::Reply;
@@ -112,6 +113,8 @@ pub(super) struct State {
     pub(super) actions: Vec<Action>,
     pub(super) creations: VecDeque<NewBackup>,
     pub(super) requests: Vec<Request>,
+    /// What every server's files and power are.
+    pub(super) hosts: Hosts,
     started_at: Timestamp,
     next_number: u64,
 }
@@ -228,6 +231,7 @@ impl State {
             actions: Vec::new(),
             creations: VecDeque::new(),
             requests: Vec::new(),
+            hosts: Hosts::default(),
             started_at: Self::now(),
             next_number: 0,
         }
@@ -270,6 +274,8 @@ impl State {
             condition: Condition::Ready,
             backup_limit: 200,
             listing: Listing::Ordinary,
+            disk_mib: 10240,
+            sftp: ("127.0.0.1".to_owned(), 2022),
         });
         id
     }
@@ -353,6 +359,7 @@ impl State {
     pub(super) fn arrive(&mut self, request: &Request) -> (usize, Option<Call>, Vec<Action>) {
         let call = match request.site {
             Site::Panel => self.call(request),
+            Site::Node if request.path == "/upload/file" => self.upload_of(request),
             Site::Node | Site::S3 => self.download(request),
         };
         let place = self.requests.len();

@@ -79,7 +79,7 @@ pub(super) fn from_node(mut reply: Reply, panel_url: &str, request_id: &str) -> 
         .header("x-request-id", request_id)
 }
 
-fn node_error(status: u16, error: &Value) -> Reply {
+pub(super) fn node_error(status: u16, error: &Value) -> Reply {
     Reply::new(status, "application/json; charset=utf-8", error.to_string())
 }
 

@@ -185,6 +185,70 @@ impl AgeTools {
     }
 }
 
+/// Fetches packages as files, with lists of packages of its own where the system has none.
+const FETCH_PACKAGES: &str = r#"
+set -e
+cd "$1"; shift
+apt="apt-get -qq -o APT::Sandbox::User=root"
+$apt download "$@" 2>/dev/null || {
+    mkdir -p apt/state/lists/partial apt/cache/archives/partial
+    apt="$apt -o Dir::State=$PWD/apt/state -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache=$PWD/apt/cache"
+    $apt update
+    $apt download "$@"
+}
+for package in *.deb; do dpkg-deb -x "$package" .; done
+"#;
+
+/// OpenSSH's server, the libraries that it needs beyond every system's own, and the wrapper that
+/// answers for its users.
+const SSH_PACKAGES: [&str; 4] = ["openssh-server", "libwrap0", "libnsl2", "libnss-wrapper"];
+
+/// OpenSSH's server.
+#[derive(Debug)]
+pub(crate) struct SshTools {
+    root: PathBuf,
+}
+
+impl SshTools {
+    /// Installs it unless it is there. A failure fails the test, with what to do about it.
+    pub(crate) fn get() -> &'static Self {
+        static TOOLS: Shared<SshTools> = Shared::new();
+        TOOLS.get(|| {
+            let recipe = Recipe {
+                name: "ssh",
+                stamp: SSH_PACKAGES.join("\n"),
+                needs: "a Debian with apt-get, and ssh-keygen (openssh-client)",
+                command: |root| {
+                    let mut shell = Command::new("sh");
+                    shell
+                        .args(["-c", FETCH_PACKAGES, "fetch"])
+                        .arg(root)
+                        .args(SSH_PACKAGES);
+                    shell
+                },
+                announce,
+            };
+            let root = recipe.install_below(&below_target())?;
+            Ok(Self { root })
+        })
+    }
+
+    /// The program and its libraries, by the names under which they are loaded.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.root.join("usr/sbin/sshd")];
+        for folder in fs::read_dir(self.root.join("usr/lib")).unwrap() {
+            let Ok(names) = fs::read_dir(folder.unwrap().path()) else {
+                continue;
+            };
+            let paths = names.map(|name| name.unwrap().path());
+            files.extend(paths.filter(|path| {
+                path.is_file() && path.to_str().is_some_and(|name| name.contains(".so"))
+            }));
+        }
+        files
+    }
+}
+
 /// `target/test-servers`, wherever the target directory is.
 fn below_target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-servers")

@@ -1,0 +1,66 @@
+//! A person at a terminal, asked to type a server's name.
+
+use std::fmt;
+use std::io;
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::cli::progress::Progress;
+use crate::cli::progress::SharedWriter;
+use crate::cli::session::Session;
+use crate::ops::restore::panel::Asker;
+use crate::ops::restore::panel::Consent;
+use crate::ops::restore::panel::Deed;
+use crate::ops::restore::panel::NobodyThere;
+
+/// Whoever sits at the terminal; nobody, when there is none.
+pub(super) fn asker(session: &Session) -> Arc<dyn Asker> {
+    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        Arc::new(Person {
+            stderr: session.stderr(),
+            progress: session.progress.clone(),
+        })
+    } else {
+        Arc::new(NobodyThere)
+    }
+}
+
+struct Person {
+    stderr: SharedWriter,
+    progress: Progress,
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Person")
+    }
+}
+
+impl Asker for Person {
+    fn may(&self, deed: Deed) -> BoxFuture<'_, Consent> {
+        Box::pin(async move {
+            self.progress.clear();
+            let question = format!(
+                "This will {} {} ({}), which has {} files and folders in its root.\nType the server's name to go on:",
+                deed.words(),
+                deed.server_name,
+                deed.server,
+                deed.names,
+            );
+            let asked = self.stderr.with(|out| writeln!(out, "{question}"));
+            if asked.is_err() {
+                return Consent::NobodyThere;
+            }
+            let typed = tokio::task::spawn_blocking(|| {
+                let mut line = String::new();
+                io::stdin().read_line(&mut line).map(|_bytes| line)
+            });
+            match typed.await {
+                Ok(Ok(line)) if line.trim() == deed.server_name.trim() => Consent::Given,
+                Ok(_) | Err(_) => Consent::Declined,
+            }
+        })
+    }
+}

@@ -1,0 +1,441 @@
+//! A backup into a server of a panel, through the panel's API alone (`panel-contract.md` section 7).
+//!
+//! Order: look (state, room, files) → ask → stop → archive onto the node → empty → unpack → remove
+//! the archive → start. Nothing is deleted before the archive is whole on the node, and every step
+//! finds what an earlier run left: a killed restore is finished by the same command.
+
+pub mod became;
+pub mod because;
+pub mod bring;
+pub mod error;
+pub mod job;
+pub mod pull;
+pub mod sftp;
+pub mod tail;
+pub mod unpack;
+pub mod upload;
+
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::model::ids::ServerId;
+use crate::model::outcome::Scope;
+use crate::model::server::ServerState;
+use crate::model::text::shown_name;
+use crate::ops::restore::panel::became::ToPanelReport;
+use crate::ops::restore::panel::error::Error;
+use crate::ops::restore::panel::job::Job;
+use crate::ops::restore::panel::job::Reached;
+use crate::ops::restore::panel::sftp::SftpAccess;
+use crate::ops::restore::source::Candidate;
+use crate::panel;
+use crate::panel::Call;
+use crate::panel::DiskLimit;
+use crate::panel::FileEntry;
+use crate::panel::Hosting;
+use crate::panel::PanelClient;
+use crate::panel::PowerState;
+use crate::panel::Signal;
+use crate::plan::to_panel::Files;
+use crate::plan::to_panel::Space;
+use crate::plan::to_panel::Wish;
+use crate::transfer::Shared;
+use crate::transfer::unseal::Identities;
+
+/// A server's name is shown up to this length.
+const SHOWN_CHARACTERS: usize = 60;
+
+/// What a restore into a server is asked for.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The panel.
+    pub panel: &'a PanelClient,
+    /// The server.
+    pub server: ServerId,
+    /// The copies of one backup, the best first.
+    pub candidates: &'a [Candidate],
+    /// What opens encrypted ones.
+    pub identities: &'a Identities,
+    /// What becomes of the files that the server has.
+    pub files: Files,
+    /// Which ways may be taken.
+    pub wish: Wish,
+    /// How to log in over SFTP, where that is a way.
+    pub sftp: SftpLogin,
+    /// Who is asked before what can't be undone.
+    pub asker: &'a dyn Asker,
+}
+
+/// How to log in over SFTP.
+#[derive(Debug, Clone)]
+pub enum SftpLogin {
+    /// Nobody said.
+    None,
+    /// So.
+    With(SftpAccess),
+}
+
+/// Something that can't be undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deed {
+    /// The server's name, fit to be shown; to be typed in agreement.
+    pub server_name: String,
+    /// The server.
+    pub server: ServerId,
+    /// How many names are in its root.
+    pub names: usize,
+    /// What becomes of them.
+    pub files: Files,
+}
+
+impl Deed {
+    /// It in a few words.
+    pub const fn words(&self) -> &'static str {
+        match self.files {
+            Files::Keep => "overwrite files of the server",
+            Files::Truncate => "delete all files of the server",
+        }
+    }
+}
+
+/// An answer to a [`Deed`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// Do it.
+    Given,
+    /// What was typed is not the server's name.
+    Declined,
+    /// There is nobody to ask.
+    NobodyThere,
+}
+
+/// Whoever is asked.
+pub trait Asker: Send + Sync + fmt::Debug {
+    /// Asks.
+    fn may(&self, deed: Deed) -> BoxFuture<'_, Consent>;
+}
+
+/// Nobody is there to ask.
+#[derive(Debug, Clone, Copy)]
+pub struct NobodyThere;
+
+impl Asker for NobodyThere {
+    fn may(&self, _deed: Deed) -> BoxFuture<'_, Consent> {
+        Box::pin(std::future::ready(Consent::NobodyThere))
+    }
+}
+
+/// Agreed beforehand (`--yes`).
+#[derive(Debug, Clone, Copy)]
+pub struct Agreed;
+
+impl Asker for Agreed {
+    fn may(&self, _deed: Deed) -> BoxFuture<'_, Consent> {
+        Box::pin(std::future::ready(Consent::Given))
+    }
+}
+
+/// Waits of a restore into a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToPanelTuning {
+    /// How often the power state is asked for.
+    pub power_poll: Duration,
+    /// How long a server may take to stop.
+    pub stop_patience: Duration,
+    /// How often the archive's length on the node is asked for.
+    pub arrival_poll: Duration,
+    /// How long nothing may arrive.
+    pub arrival_stall: Duration,
+    /// How long a file that an earlier run left is watched for whether it grows.
+    pub leftover_stall: Duration,
+    /// How often an unpacking that nobody waits for is looked at.
+    pub unpack_poll: Duration,
+    /// How long nothing may change before it counts as ended.
+    pub settle: Duration,
+    /// How long a presigned URL is good for.
+    pub presigned_for: Duration,
+    /// How long a login over SFTP may take.
+    pub login_patience: Duration,
+}
+
+impl ToPanelTuning {
+    /// The values of real runs.
+    pub const PRODUCTION: Self = Self {
+        power_poll: Duration::from_secs(3),
+        stop_patience: Duration::from_mins(5),
+        arrival_poll: Duration::from_secs(3),
+        arrival_stall: Duration::from_mins(2),
+        leftover_stall: Duration::from_secs(20),
+        unpack_poll: Duration::from_secs(10),
+        // Longer than a node takes between two members; panels keep resources for 20 s.
+        settle: Duration::from_mins(3),
+        presigned_for: Duration::from_mins(15),
+        login_patience: Duration::from_secs(30),
+    };
+}
+
+/// Restores one backup into a server, and says how it stands with that server in the end.
+pub async fn run(request: &Request<'_>, shared: &Shared, tuning: &ToPanelTuning) -> ToPanelReport {
+    let mut report = ToPanelReport {
+        panel: request.panel.name().clone(),
+        server: request.server,
+        server_name: String::new(),
+        backup: None,
+        archive_bytes: 0,
+        destinations: request
+            .candidates
+            .iter()
+            .map(|candidate| candidate.destination.name().clone())
+            .collect(),
+        route: None,
+        not_taken: Vec::new(),
+        passed_over: Vec::new(),
+        unpacked: None,
+        left: Vec::new(),
+        failure: None,
+    };
+    let fail = |error: &Error| Some(error.failure(Scope::Server, request.server.to_string()));
+    let Some(first) = request.candidates.first() else {
+        report.failure = fail(&Error::NoCopy);
+        return report;
+    };
+    report.backup = Some(first.copy.backup);
+    report.archive_bytes = first.copy.archive_bytes;
+    let http = match upload::http(shared.tuning.connect_timeout) {
+        Ok(http) => http,
+        Err(error) => {
+            report.failure = fail(&error.into());
+            return report;
+        }
+    };
+    let mut job = Job {
+        request,
+        shared,
+        tuning,
+        http,
+        backup: first.copy.backup,
+        archive_bytes: first.copy.archive_bytes,
+        reached: Reached::Looked,
+        ran_before: false,
+        not_taken: Vec::new(),
+        taken: None,
+        passed_over: Vec::new(),
+        unpacked: None,
+    };
+    let done = steps(&mut job, &mut report.server_name).await;
+    if let Err(error) = &done {
+        report.failure = fail(error);
+        report.left = left(&job);
+    }
+    report.route = job.taken;
+    report.not_taken = job.not_taken;
+    report.passed_over = job.passed_over;
+    report.unpacked = job.unpacked;
+    report
+}
+
+async fn steps(job: &mut Job<'_>, server_name: &mut String) -> Result<(), Error> {
+    let request = job.request;
+    let server = &request.server;
+    let hosting = job.unless_stopped(request.panel.hosting(server)).await?;
+    *server_name = shown_name(&hosting.server.name, SHOWN_CHARACTERS);
+    open_to_files(&hosting)?;
+    let now = job.unless_stopped(request.panel.resources(server)).await?;
+    let root = job.root().await?;
+    let ours = |entry: &&FileEntry| job::is_ours(&entry.name, job.backup);
+    let said_it_ran = root
+        .iter()
+        .filter(ours)
+        .any(|entry| job::says_it_ran(&entry.name, job.backup));
+    let there_bytes = root.iter().filter(ours).map(|entry| entry.bytes).sum();
+    let others = root.iter().filter(|entry| !ours(entry)).count();
+    check_room(job, &hosting, now.disk_bytes, there_bytes)?;
+    let routes = bring::routes(job, &hosting).await?;
+    if others > 0 {
+        ask(request, server_name, others).await?;
+    }
+    job.ran_before = said_it_ran
+        || match now.state {
+            PowerState::Running | PowerState::Starting => true,
+            PowerState::Offline | PowerState::Stopping | PowerState::Other => false,
+        };
+    stop(job, now.state).await?;
+    bring::bring(job, &hosting, &routes).await?;
+    job.reached = Reached::Archived;
+    match request.files {
+        Files::Keep => {}
+        Files::Truncate => empty(job).await?,
+    }
+    unpack::unpack(job).await?;
+    job.reached = Reached::Unpacked;
+    remove_archives(job).await?;
+    if job.ran_before {
+        request.panel.signal(server, Signal::Start).await?;
+    }
+    Ok(())
+}
+
+fn open_to_files(hosting: &Hosting) -> Result<(), Error> {
+    let state = hosting.server.state;
+    if state == ServerState::Ready {
+        return Ok(());
+    }
+    let call = Call::ListFiles(hosting.server.id);
+    Err(panel::Error::ServerState { call, state }.into())
+}
+
+fn check_room(
+    job: &Job<'_>,
+    hosting: &Hosting,
+    used_bytes: u64,
+    archive_there_bytes: u64,
+) -> Result<(), Error> {
+    let DiskLimit::Bytes(limit_bytes) = hosting.disk_limit else {
+        return Ok(());
+    };
+    let mut structures = job
+        .request
+        .candidates
+        .iter()
+        .filter_map(|candidate| candidate.copy.structure);
+    let space = Space {
+        limit_bytes,
+        used_bytes,
+        archive_there_bytes,
+        archive_bytes: job.archive_bytes,
+        unpacked_bytes: structures.next().map(|structure| structure.unpacked_bytes),
+        files: job.request.files,
+    };
+    space.check().map_err(Error::NoRoom)
+}
+
+async fn ask(request: &Request<'_>, server_name: &str, names: usize) -> Result<(), Error> {
+    let deed = Deed {
+        server_name: server_name.to_owned(),
+        server: request.server,
+        names,
+        files: request.files,
+    };
+    let words = deed.words();
+    let hint = match request.asker.may(deed).await {
+        Consent::Given => return Ok(()),
+        Consent::Declined => "type the server's name exactly, or give --yes",
+        Consent::NobodyThere => {
+            "there is no terminal to ask at: give --yes if that is what you want"
+        }
+    };
+    Err(Error::NotAgreed { deed: words, hint })
+}
+
+/// Stops the server and waits until it is off; never kills it.
+async fn stop(job: &mut Job<'_>, state: PowerState) -> Result<(), Error> {
+    let panel = job.request.panel;
+    match state {
+        PowerState::Offline => {
+            job.reached = Reached::Stopped;
+            return Ok(());
+        }
+        PowerState::Stopping => {}
+        PowerState::Running | PowerState::Starting | PowerState::Other => {
+            job.unless_stopped(panel.signal(&job.request.server, Signal::Stop))
+                .await?;
+        }
+    }
+    job.reached = Reached::Stopping;
+    let began = tokio::time::Instant::now();
+    loop {
+        job.pause(job.tuning.power_poll).await?;
+        let now = job
+            .unless_stopped(panel.resources(&job.request.server))
+            .await?;
+        if now.state == PowerState::Offline {
+            job.reached = Reached::Stopped;
+            return Ok(());
+        }
+        let waited = began.elapsed();
+        if waited >= job.tuning.stop_patience {
+            return Err(Error::StillUp {
+                state: now.state.as_str(),
+                waited,
+            });
+        }
+    }
+}
+
+/// Deletes everything but the archive, which is on the node and whole.
+async fn empty(job: &mut Job<'_>) -> Result<(), Error> {
+    let archive = job.archive_name();
+    let others = |root: Vec<FileEntry>| -> Vec<String> {
+        root.into_iter()
+            .map(|entry| entry.name)
+            .filter(|name| *name != archive)
+            .collect()
+    };
+    let names = others(job.root().await?);
+    if names.is_empty() {
+        return Ok(());
+    }
+    job.reached = Reached::Emptying;
+    let panel = job.request.panel;
+    job.unless_stopped(panel.delete_files(&job.request.server, &names))
+        .await?;
+    match others(job.root().await?).len() {
+        0 => Ok(()),
+        left => Err(Error::NotEmptied { left }),
+    }
+}
+
+/// Removes the archive, and what earlier runs left of it.
+async fn remove_archives(job: &Job<'_>) -> Result<(), Error> {
+    let names: Vec<String> = job
+        .root()
+        .await?
+        .into_iter()
+        .map(|entry| entry.name)
+        .filter(|name| job::is_ours(name, job.backup))
+        .collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let panel = job.request.panel;
+    panel.delete_files(&job.request.server, &names).await?;
+    Ok(())
+}
+
+/// How it stands with the server after a restore that was not finished.
+fn left(job: &Job<'_>) -> Vec<String> {
+    let archive = job.archive_name();
+    let mut left = Vec::new();
+    match job.reached {
+        Reached::Looked => return vec!["nothing was changed in the server".to_owned()],
+        Reached::Stopping => left.push("the server was told to stop".to_owned()),
+        Reached::Stopped => left.push(format!(
+            "its files are as they were; part of the archive may be in its root, as {archive}"
+        )),
+        Reached::Archived => left.push(format!(
+            "its files are as they were; the archive is in its root, as {archive}"
+        )),
+        Reached::Emptying => left.push(format!(
+            "its files are deleted, or some of them; the archive is in its root, as {archive}"
+        )),
+        Reached::Unpacking => left.push(format!(
+            "its files are partly restored; the archive is in its root, as {archive}"
+        )),
+        Reached::Unpacked => left.push(format!(
+            "its files are restored; the archive may still be in its root, as {archive}"
+        )),
+    }
+    if job.ran_before {
+        left.push("it ran before and is stopped now".to_owned());
+        left.push(format!(
+            "run the same command again to go on, or delete {archive} and start the server in the panel"
+        ));
+    } else {
+        left.push(format!(
+            "run the same command again to go on, or delete {archive} in the panel"
+        ));
+    }
+    left
+}

@@ -1,0 +1,177 @@
+//! What panels and nodes refuse, and what is said about it.
+
+use nestegg::exit::Exit;
+
+use super::Scene;
+use crate::support::archive::Archive;
+use crate::support::fake_panel::Access;
+use crate::support::fake_panel::Condition;
+use crate::support::fake_panel::Power;
+
+#[tokio::test]
+async fn a_server_in_no_state_for_it_is_left_alone() {
+    for (condition, state) in [
+        (Condition::Suspended, "suspended"),
+        (Condition::Installing, "installing"),
+        (Condition::Restoring, "restoring a backup"),
+        (Condition::Transferring, "being transferred"),
+        (Condition::NodeMaintenance, "on a node under maintenance"),
+    ] {
+        let scene = Scene::new(Archive::small(1)).await;
+        scene.world.panel.set_condition(scene.target, condition);
+        let (exit, message, backup) = scene.fails(&["--yes"]).await;
+        assert_eq!(exit, Exit::Failed);
+        assert!(
+            message.ends_with(&format!("the server is {state}")),
+            "{message}"
+        );
+        assert_eq!(backup.notes, ["nothing was changed in the server"]);
+        assert_eq!(scene.deeds(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn archive_and_content_must_fit_into_the_disk_limit_at_once() {
+    let scene = Scene::new(Archive::of_about(2, 2 << 20)).await;
+    scene
+        .world
+        .panel
+        .edit_server(scene.target, |row| row.disk_mib = 3);
+    let (exit, message, _) = scene.fails(&["--yes"]).await;
+    assert_eq!(exit, Exit::Failed);
+    assert!(message.contains("has no room for the archive"), "{message}");
+    assert_eq!(scene.deeds(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn without_agreement_nothing_is_done() {
+    let scene = Scene::new(Archive::small(3)).await;
+    scene.running();
+    scene.put("old.txt", "old");
+    let ran = scene.world.run(&scene.args(&["--truncate"])).await;
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("nobody agreed to delete all files of the server"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("--yes"), "{}", ran.stderr);
+    assert_eq!(scene.deeds(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_empty_server_needs_no_agreement() {
+    let scene = Scene::new(Archive::small(3)).await;
+    let ran = scene.world.run(&scene.args(&[])).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("restored"), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_stop_is_not_killed() {
+    let scene = Scene::new(Archive::small(4)).await;
+    scene
+        .world
+        .panel
+        .edit_host_rules(|rules| rules.stops_after = None);
+    scene.running();
+    let (exit, message, backup) = scene.fails(&["--yes"]).await;
+    assert_eq!(exit, Exit::Failed);
+    assert!(message.contains("is still stopping"), "{message}");
+    assert_eq!(scene.deeds(), ["stop"]);
+    assert_eq!(
+        backup.notes[2..],
+        [
+            "the server was told to stop".to_owned(),
+            "it ran before and is stopped now".to_owned(),
+            format!(
+                "run the same command again to go on, or delete nestegg-{}.on.tar.gz and start the server in the panel",
+                scene.backup
+            ),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_permission_that_lacks_is_named() {
+    let scene = Scene::new(Archive::small(5)).await;
+    let permissions = ["file.read", "websocket.connect"].map(str::to_owned).into();
+    scene.world.panel.edit_server(scene.target, |row| {
+        row.access = Access::Subuser(permissions);
+    });
+    let (_, message, _) = scene.fails(&["--yes"]).await;
+    assert!(
+        message.ends_with("the permission `file.create` is missing"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_was_started_meanwhile_keeps_its_files_from_being_overwritten() {
+    use crate::support::fake_panel::Call;
+    use crate::support::fake_panel::HostCall;
+    let scene = Scene::new(Archive::small(6)).await;
+    let target = scene.target;
+    scene
+        .world
+        .panel
+        .before(Call::Host(target, HostCall::Decompress), move |script| {
+            script.set_power(target, Power::Running);
+        });
+    let (_, message, _) = scene.fails(&["--yes"]).await;
+    assert!(
+        message.contains("in use by the running server"),
+        "{message}"
+    );
+    scene.world.panel.set_power(target, Power::Offline);
+    let (report, exit) = scene.restore(&["--yes"]).await;
+    assert_eq!(exit, Exit::Done, "{report:?}");
+    assert_eq!(
+        scene.deeds(),
+        ["upload A.off", "decompress A.off", "delete A.off"]
+    );
+}
+
+#[tokio::test]
+async fn an_upload_beyond_the_node_s_limit_says_which_way_has_none() {
+    let scene = Scene::new(Archive::of_about(7, 3 << 20)).await;
+    scene
+        .world
+        .panel
+        .edit_host_rules(|rules| rules.upload_limit_bytes = 2 << 20);
+    let (exit, message, backup) = scene.fails(&["--yes"]).await;
+    assert_eq!(exit, Exit::Failed);
+    assert!(
+        message.contains("larger than the node's upload limit") && message.contains("of 2 MB"),
+        "{message}"
+    );
+    assert!(backup.failure.unwrap().hint.contains("--via sftp"));
+}
+
+#[tokio::test]
+async fn a_node_that_is_down_is_told_apart_from_the_panel() {
+    let scene = Scene::new(Archive::small(8)).await;
+    scene.world.panel.stop_node().await;
+    let (exit, message, _) = scene.fails(&["--yes"]).await;
+    assert_eq!(exit, Exit::Failed);
+    assert!(
+        message.contains("by the server's node (HTTP 504)"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_way_that_can_t_be_is_refused_before_anything_is_done() {
+    let scene = Scene::new(Archive::small(9)).await;
+    scene.running();
+    for (way, why) in [
+        ("pull", "its store can't give out a URL"),
+        ("sftp", "neither --sftp-key nor --sftp-password-file"),
+    ] {
+        let (_, message, _) = scene.fails(&["--yes", "--via", way]).await;
+        assert!(message.contains(why), "{message}");
+    }
+    assert_eq!(scene.deeds(), Vec::<String>::new());
+    assert_eq!(scene.world.panel.power_of(scene.target), Power::Running);
+}
