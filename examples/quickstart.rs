@@ -168,13 +168,22 @@ fn world(content_bytes: u64) -> Recipe {
 
 fn say_goodbye(home: &Path, copy: &Path) -> io::Result<()> {
     let sidecar: PathBuf = copy.with_extension("").with_extension("json");
+    let offsite = home.join("offsite");
     tell!("Against a panel of your own, with a client API key of your account there:\n")?;
     tell!("  $ cargo install --path .")?;
     tell!("  $ export NESTEGG_API_KEY=ptlc_…")?;
     tell!("  $ nestegg mirror --panel https://panel.example.com --server d3aac109 --to ./offsite")?;
     tell!("  $ nestegg status")?;
     tell!("  $ nestegg config init      # for every night, several panels, S3, GCS or Azure\n")?;
-    tell!("An archive comes back with nothing but tar; its digest is in the file beside it:\n")?;
+    tell!("On the bad day, with nothing left but the copies:\n")?;
+    tell!("  $ nestegg list --from {}", offsite.display())?;
+    tell!(
+        "  $ nestegg restore Survival:latest --from {} --extract ./restored\n",
+        offsite.display()
+    )?;
+    tell!(
+        "An archive comes back with nothing but tar, too; its digest is in the file beside it:\n"
+    )?;
     tell!("  $ mkdir restored")?;
     tell!("  $ tar -xzf {} -C restored", copy.display())?;
     tell!("  $ sha256sum {}", copy.display())?;

@@ -20,7 +20,7 @@ use crate::cli::args::Command;
 use crate::cli::args::ConfigCommand;
 use crate::cli::session::Session;
 use crate::cli::session::Streams;
-use crate::cli::session::second_signal;
+use crate::cli::session::until_stopped;
 use crate::config;
 use crate::config::Environment;
 use crate::config::Settings;
@@ -112,21 +112,11 @@ async fn mirror(flags: &Flags, environment: &Environment, session: &Session) -> 
         Err(exit) => return exit,
     };
     let env = Env::new(Clock::System);
-    let ended = tokio::select! {
-        biased;
-        ended = mirror_recorded(settings, env.clone(), session) => ended,
-        signal = second_signal(&env, session) => {
-            session.progress.clear();
-            return match signal {
-                StopSignal::Interrupt => Exit::Interrupted,
-                StopSignal::Terminate => Exit::Terminated,
-            };
-        }
-    };
-    session.progress.clear();
-    match ended {
-        Ok((report, exit)) => tell_mirror(&report, exit, session),
-        Err(error) => fail(&error, session),
+    let work = Box::pin(mirror_recorded(settings, env.clone(), session));
+    match until_stopped(&env, session, work).await {
+        Ok(Ok((report, exit))) => tell_mirror(&report, exit, session),
+        Ok(Err(error)) => fail(&error, session),
+        Err(exit) => exit,
     }
 }
 
@@ -292,7 +282,7 @@ fn exit_of(error: &ops::Error) -> Exit {
         | ops::Error::Identities(_)
         | ops::Error::Output(_)
         | ops::Error::ToServer { .. }
-        | ops::Error::NoSuchTarget => Exit::Usage,
+        | ops::Error::NoPanel => Exit::Usage,
         ops::Error::NothingUsable { failures, .. } => Exit::of_failures(failures),
         ops::Error::Ledger(error) if error.is_locked() => Exit::Locked,
         ops::Error::Ledger(_)

@@ -44,7 +44,6 @@ pub use crate::ledger::error::Error;
 pub use crate::ledger::error::SqliteSays;
 pub use crate::ledger::journal::JournaledUpload;
 pub use crate::ledger::journal::UploadEnd;
-pub use crate::ledger::listing::ListingSeen;
 pub use crate::ledger::lock::Holder;
 pub use crate::ledger::lock::WriterLock;
 pub use crate::ledger::placeholders::BackupOf;

@@ -5,6 +5,7 @@ pub mod checksum;
 pub mod choice;
 pub mod content;
 pub mod finding;
+pub mod fingerprint;
 pub mod holding;
 pub mod ids;
 pub mod key;

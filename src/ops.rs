@@ -130,9 +130,9 @@ pub enum Error {
     /// The file of `--output` can't be made.
     #[error(transparent)]
     Output(#[from] transfer::sink::file::Error),
-    /// A target that this build does not have.
-    #[error("this build can't restore to that target")]
-    NoSuchTarget,
+    /// A restore into a server is not told which panel it is on, or has no key for it.
+    #[error("`--to-panel` names no panel whose key is known")]
+    NoPanel,
     /// The panel that is restored to failed before anything was done.
     #[error(transparent)]
     Panel(#[from] crate::panel::Error),
@@ -181,7 +181,7 @@ impl Error {
             Self::SamePlace { .. }
             | Self::SeveralPlaces { .. }
             | Self::ExportFile { .. }
-            | Self::NoSuchTarget
+            | Self::NoPanel
             | Self::NoHttp(_)
             | Self::Scratch(_) => FailureKind::Local,
         }
@@ -213,7 +213,9 @@ impl Error {
             Self::ToServer { .. } => {
                 "give the server's short id or uuid, as the panel shows it".to_owned()
             }
-            Self::NoSuchTarget => "restore to a file with --output".to_owned(),
+            Self::NoPanel => {
+                "name a panel of the configuration, or its address and --api-key-file".to_owned()
+            }
             Self::SeveralPlaces { names } => {
                 let names: Vec<String> = names.iter().map(|name| shown_name(name, 40)).collect();
                 format!("choose one of them with --to: {}", names.join(", "))
@@ -242,7 +244,7 @@ impl Error {
             | Self::Choice(_)
             | Self::Identities(_)
             | Self::Output(_)
-            | Self::NoSuchTarget
+            | Self::NoPanel
             | Self::Panel(_)
             | Self::ToServer { .. }
             | Self::Stopped(_)

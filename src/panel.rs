@@ -31,12 +31,14 @@ use serde_json::json;
 use url::Url;
 
 use crate::model::backup::Backup;
+use crate::model::backup::ListingSeen;
 use crate::model::ids::BackupId;
 use crate::model::ids::PanelName;
 use crate::model::ids::ServerId;
 use crate::model::ids::printable;
 use crate::model::secret::Secret;
 use crate::model::server::Server;
+use crate::model::server::ServerScope;
 use crate::panel::exchange::Ask;
 use crate::panel::exchange::Exchange;
 use crate::panel::page::Listing;
@@ -48,8 +50,8 @@ pub use crate::panel::call::Signal;
 pub use crate::panel::call::Stray;
 pub use crate::panel::error::Error;
 pub use crate::panel::files::FileEntry;
+pub use crate::panel::files::NodeWork;
 pub use crate::panel::files::PullRequest;
-pub use crate::panel::files::Unpacking;
 pub use crate::panel::hosting::Account;
 pub use crate::panel::hosting::DiskLimit;
 pub use crate::panel::hosting::Hosting;
@@ -109,15 +111,6 @@ impl PanelTuning {
     };
 }
 
-/// Which servers of a panel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerScope {
-    /// Those the key's user owns or was invited to; so for an administrator too.
-    Mine,
-    /// Every server (`type=admin-all`); a user who is no root administrator gets none.
-    WholePanel,
-}
-
 /// The servers of a panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerListing {
@@ -138,6 +131,16 @@ pub struct BackupListing {
     pub unreadable: Vec<UnreadableRow>,
     /// Whether absence means anything; even then, one listing is no proof of deletion.
     pub trust: ListingTrust,
+}
+
+impl BackupListing {
+    /// Whether what is not among them can be said not to be listed.
+    pub const fn seen(&self) -> ListingSeen {
+        match (self.trust, self.unreadable.is_empty()) {
+            (ListingTrust::Whole, true) => ListingSeen::Whole,
+            (ListingTrust::Whole, false) | (ListingTrust::Shifting, _) => ListingSeen::Partial,
+        }
+    }
 }
 
 /// Whether the egg is asked for along with a server.

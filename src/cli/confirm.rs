@@ -10,10 +10,10 @@ use futures_util::future::BoxFuture;
 use crate::cli::progress::Progress;
 use crate::cli::progress::SharedWriter;
 use crate::cli::session::Session;
-use crate::ops::restore::panel::Asker;
-use crate::ops::restore::panel::Consent;
-use crate::ops::restore::panel::Deed;
-use crate::ops::restore::panel::NobodyThere;
+use crate::ops::restore::panel::consent::Asker;
+use crate::ops::restore::panel::consent::Consent;
+use crate::ops::restore::panel::consent::Deed;
+use crate::ops::restore::panel::consent::NobodyThere;
 
 /// Whoever sits at the terminal; nobody, when there is none.
 pub(super) fn asker(session: &Session) -> Arc<dyn Asker> {
@@ -43,11 +43,14 @@ impl Asker for Person {
         Box::pin(async move {
             self.progress.clear();
             let question = format!(
-                "This will {} {} ({}), which has {} files and folders in its root.\nType the server's name to go on:",
+                "This will {} {} ({}), which has {} in its root.\nType the server's name to go on:",
                 deed.words(),
                 deed.server_name,
                 deed.server,
-                deed.names,
+                match deed.names {
+                    1 => "1 file or folder".to_owned(),
+                    names => format!("{names} files and folders"),
+                },
             );
             let asked = self.stderr.with(|out| writeln!(out, "{question}"));
             if asked.is_err() {

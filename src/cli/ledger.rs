@@ -7,7 +7,7 @@ use crate::cli::args::ledger::LedgerCommand;
 use crate::cli::exit_of;
 use crate::cli::fail;
 use crate::cli::session::Session;
-use crate::cli::session::second_signal;
+use crate::cli::session::until_stopped;
 use crate::cli::settings;
 use crate::config::Environment;
 use crate::config::Settings;
@@ -15,7 +15,6 @@ use crate::config::flags::Flags;
 use crate::config::output::ResultFormat;
 use crate::env::Clock;
 use crate::env::Env;
-use crate::env::StopSignal;
 use crate::exit::Exit;
 use crate::model::outcome::Mode;
 use crate::ops;
@@ -49,23 +48,6 @@ pub(super) async fn run(
             check(&settings, panels, session).await
         }
         LedgerCommand::Export(args) => export(&settings, &args, session),
-    }
-}
-
-/// Does what a signal may stop: cleanly with the first, at once with the second.
-async fn until_stopped<T>(
-    env: &Env,
-    session: &Session,
-    work: impl Future<Output = T>,
-) -> Result<T, Exit> {
-    tokio::select! {
-        // Signals are listened for before the work begins.
-        biased;
-        signal = second_signal(env, session) => Err(match signal {
-            StopSignal::Interrupt => Exit::Interrupted,
-            StopSignal::Terminate => Exit::Terminated,
-        }),
-        done = work => Ok(done),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::cli::fail;
 use crate::cli::progress::SharedWriter;
 use crate::cli::progress::Tty;
 use crate::cli::session::Session;
-use crate::cli::session::second_signal;
+use crate::cli::session::until_stopped;
 use crate::cli::settings;
 use crate::config::Environment;
 use crate::config::Settings;
@@ -26,13 +26,12 @@ use crate::config::settings::restore::RestoreJob;
 use crate::config::settings::restore::RestoreSettings;
 use crate::env::Clock;
 use crate::env::Env;
-use crate::env::StopSignal;
 use crate::exit::Exit;
 use crate::ops;
 use crate::ops::Tuning;
 use crate::ops::restore::Restore;
 use crate::ops::restore::drill::Record;
-use crate::ops::restore::panel::Agreed;
+use crate::ops::restore::panel::consent::Agreed;
 use crate::ops::setup;
 use crate::report::drill::DrillReport;
 use crate::report::human;
@@ -63,23 +62,13 @@ pub(super) async fn run(flags: &Flags, environment: &Environment, session: &Sess
         return exit;
     }
     let env = Env::new(Clock::System);
-    let ended = tokio::select! {
-        biased;
-        ended = answer(&settings, wanted, env.clone(), session) => ended,
-        signal = second_signal(&env, session) => {
-            session.progress.clear();
-            return match signal {
-                StopSignal::Interrupt => Exit::Interrupted,
-                StopSignal::Terminate => Exit::Terminated,
-            };
-        }
-    };
-    session.progress.clear();
-    match ended {
-        Ok(Answer::Restored(report)) => tell(&report, session),
-        Ok(Answer::Sheet(report)) => tell_sheet(&report, session),
-        Ok(Answer::Drill(report)) => tell_drill(&report, session),
-        Err(error) => fail(&error, session),
+    let work = Box::pin(answer(&settings, wanted, env.clone(), session));
+    match until_stopped(&env, session, work).await {
+        Ok(Ok(Answer::Restored(report))) => tell(&report, session),
+        Ok(Ok(Answer::Sheet(report))) => tell_sheet(&report, session),
+        Ok(Ok(Answer::Drill(report))) => tell_drill(&report, session),
+        Ok(Err(error)) => fail(&error, session),
+        Err(exit) => exit,
     }
 }
 
@@ -114,22 +103,34 @@ async fn answer(
 ) -> Result<Answer, ops::Error> {
     let observer: Arc<dyn Observer> = Arc::new(session.progress.clone());
     let mut restore = Restore::new(settings, wanted, env, observer, Tuning::production())?;
-    if let RestoreJob::Panel(job) = &wanted.job {
-        restore.asker = match job.consent {
-            Consent::Given => Arc::new(Agreed),
-            Consent::ToBeAsked => confirm::asker(session),
-        };
+    match &wanted.job {
+        RestoreJob::Output(job) => {
+            let stdout = Box::new(Archive(session.stdout()));
+            let report = ops::restore::file::restore(&restore, job, stdout).await?;
+            Ok(Answer::Restored(report))
+        }
+        RestoreJob::Extract(job) => {
+            let report = ops::restore::extract::restore(&restore, job).await?;
+            Ok(Answer::Restored(report))
+        }
+        RestoreJob::Disk(job) => {
+            let report = ops::restore::disk::restore(&restore, job).await?;
+            Ok(Answer::Restored(report))
+        }
+        RestoreJob::Panel(job) => {
+            restore.asker = match job.consent {
+                Consent::Given => Arc::new(Agreed),
+                Consent::ToBeAsked => confirm::asker(session),
+            };
+            let report = ops::restore::server::restore(&restore, job).await?;
+            Ok(Answer::Restored(report))
+        }
+        RestoreJob::Sheet(job) => {
+            let sheet = ops::restore::sheet::sheet(&restore, job).await?;
+            Ok(Answer::Sheet(sheet))
+        }
+        RestoreJob::Drill(job) => Ok(Answer::Drill(drill(&restore, job).await?)),
     }
-    if let RestoreJob::Sheet(job) = &wanted.job {
-        let sheet = ops::restore::sheet::sheet(&restore, job).await?;
-        return Ok(Answer::Sheet(sheet));
-    }
-    if let RestoreJob::Drill(job) = &wanted.job {
-        return Ok(Answer::Drill(drill(&restore, job).await?));
-    }
-    let stdout = Box::new(Archive(session.stdout()));
-    let report = ops::restore::run(&restore, stdout).await?;
-    Ok(Answer::Restored(report))
 }
 
 /// Drills, and records it as a run, unless the copies come from `--from`.

@@ -214,8 +214,31 @@ fn diagnose(output: OutputFlags, progress: &Progress) {
     }
 }
 
+/// Carries out some work, which the first signal asks to stop; the second ends it at once, with the
+/// exit code of that signal.
+///
+/// # Errors
+/// That exit code.
+pub async fn until_stopped<T>(
+    env: &Env,
+    session: &Session,
+    work: impl Future<Output = T>,
+) -> Result<T, Exit> {
+    let ended = tokio::select! {
+        // Signals are listened for before the work begins.
+        biased;
+        signal = second_signal(env, session) => Err(match signal {
+            StopSignal::Interrupt => Exit::Interrupted,
+            StopSignal::Terminate => Exit::Terminated,
+        }),
+        done = work => Ok(done),
+    };
+    session.progress.clear();
+    ended
+}
+
 /// Turns the first signal into a wish to stop, and completes with the second: stop at once.
-pub async fn second_signal(env: &Env, session: &Session) -> StopSignal {
+async fn second_signal(env: &Env, session: &Session) -> StopSignal {
     let (Ok(mut interrupts), Ok(mut terminations)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cli::exit_of;
 use crate::cli::fail;
 use crate::cli::session::Session;
-use crate::cli::session::second_signal;
+use crate::cli::session::until_stopped;
 use crate::cli::settings;
 use crate::config::Environment;
 use crate::config::Settings;
@@ -13,7 +13,6 @@ use crate::config::flags::Flags;
 use crate::config::output::ResultFormat;
 use crate::env::Clock;
 use crate::env::Env;
-use crate::env::StopSignal;
 use crate::exit::Exit;
 use crate::ops;
 use crate::ops::Tuning;
@@ -30,21 +29,11 @@ pub(super) async fn verify(flags: &Flags, environment: &Environment, session: &S
         Err(exit) => return exit,
     };
     let env = Env::new(Clock::System);
-    let ended = tokio::select! {
-        biased;
-        ended = recorded(settings, env.clone(), session) => ended,
-        signal = second_signal(&env, session) => {
-            session.progress.clear();
-            return match signal {
-                StopSignal::Interrupt => Exit::Interrupted,
-                StopSignal::Terminate => Exit::Terminated,
-            };
-        }
-    };
-    session.progress.clear();
-    match ended {
-        Ok((report, exit)) => tell(&report, exit, session),
-        Err(error) => fail(&error, session),
+    let work = Box::pin(recorded(settings, env.clone(), session));
+    match until_stopped(&env, session, work).await {
+        Ok(Ok((report, exit))) => tell(&report, exit, session),
+        Ok(Err(error)) => fail(&error, session),
+        Err(exit) => exit,
     }
 }
 

@@ -11,14 +11,14 @@ use jiff::SignedDuration;
 use crate::config::flags::ledger::LedgerFlags;
 use crate::config::flags::restore::RestoreFlags;
 use crate::config::settings::CreateBackup;
-use crate::config::settings::PanelScope;
-use crate::config::value::Shard;
 use crate::model::backup::DigestNeed;
 use crate::model::finding::Depth;
 use crate::model::finding::RepairWish;
 use crate::model::ids::BackupId;
 use crate::model::outcome::Mode;
 use crate::model::selector::ServerSelector;
+use crate::model::server::ServerScope;
+use crate::model::subset::Share;
 use crate::model::subset::Subset;
 
 /// One command line.
@@ -75,7 +75,7 @@ pub struct MirrorFlags {
     /// `--server`.
     pub servers: Vec<ServerSelector>,
     /// `--all-servers`.
-    pub scope: Option<PanelScope>,
+    pub scope: Option<ServerScope>,
     /// `--exclude`.
     pub exclude: Vec<ServerSelector>,
     /// `--to`.
@@ -101,7 +101,7 @@ pub struct MirrorFlags {
     /// `--require-checksum`.
     pub need: Option<DigestNeed>,
     /// `--shard`.
-    pub shard: Option<Shard>,
+    pub shard: Option<Share>,
     /// `--retry-lock`.
     pub retry_lock: Option<Duration>,
     /// `--verify-subset`.

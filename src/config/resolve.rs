@@ -23,7 +23,6 @@ use crate::config::flags::VerifyFlags;
 use crate::config::reader::Written;
 use crate::config::reader::nearest;
 use crate::config::settings::Filter;
-use crate::config::settings::Inspect;
 use crate::config::settings::MirrorSettings;
 use crate::config::settings::Settings;
 use crate::config::settings::VerifySettings;
@@ -31,6 +30,7 @@ use crate::config::source::Source;
 use crate::config::source::Sources;
 use crate::config::value::repeatable;
 use crate::model::backup::DigestNeed;
+use crate::model::content::Inspect;
 use crate::model::finding::Depth;
 use crate::model::finding::RepairWish;
 use crate::model::ids::DestinationName;
@@ -99,49 +99,13 @@ pub fn resolve(
     environment: &Environment,
     file: Option<&File>,
 ) -> Result<Settings, Error> {
-    let (mirror_flags, needs) = match &flags.request {
-        Request::Mirror(mirror) => (mirror.as_ref().clone(), Needs::both(Need::Some)),
-        Request::Verify(verify) => verify_needs(verify, file),
-        Request::Check => (MirrorFlags::default(), Needs::both(Need::Some)),
-        Request::Show => (MirrorFlags::default(), Needs::both(Need::Shown)),
-        Request::Restore(wanted) => (restore::places_of(wanted), restore::needs_of(wanted)),
-        Request::Read(wanted) if wanted.from.is_empty() => {
-            (MirrorFlags::default(), Needs::both(Need::Nothing))
-        }
-        Request::Read(wanted) => (
-            MirrorFlags {
-                to: wanted.from.clone(),
-                ..MirrorFlags::default()
-            },
-            Needs {
-                panels: Need::Nothing,
-                destinations: Need::Any,
-            },
-        ),
-        Request::Ledger(wanted) => {
-            let panels = match wanted.panels {
-                Some(_) => Need::Some,
-                None => Need::Nothing,
-            };
-            let destinations = Need::Some;
-            let needs = Needs {
-                panels,
-                destinations,
-            };
-            (wanted.as_mirror(), needs)
-        }
-    };
-    let places = match &flags.request {
-        Request::Restore(_) | Request::Read(_) => "--from",
-        Request::Ledger(wanted) => wanted.places_flag,
-        Request::Mirror(_) | Request::Verify(_) | Request::Check | Request::Show => "--to",
-    };
+    let (mirror_flags, needs) = needs_of(&flags.request, file);
     let mut resolver = Resolver {
         flags: mirror_flags,
         environment,
         file,
         needs,
-        places,
+        places: flag_of_places(&flags.request),
         sources: Sources::default(),
         warnings: Vec::new(),
         problems: Vec::new(),
@@ -156,33 +120,7 @@ pub fn resolve(
     let mut destinations = resolver.destinations();
     let mirror = resolver.mirror();
     let drill = resolver.drill(flags);
-    let filter = match &flags.request {
-        Request::Read(wanted) => Filter {
-            servers: wanted.servers.clone(),
-            panels: wanted
-                .panels
-                .iter()
-                .filter_map(|panel| resolver.wanted_panel(panel))
-                .collect(),
-            destinations: wanted
-                .to
-                .iter()
-                .filter_map(|to| resolver.wanted_destination(to))
-                .collect(),
-            copies: restore::copies_from(&wanted.from),
-        },
-        Request::Verify(wanted) => Filter {
-            servers: wanted.servers.clone(),
-            ..Filter::default()
-        },
-        Request::Ledger(wanted) => Filter {
-            servers: wanted.servers.clone(),
-            ..Filter::default()
-        },
-        Request::Mirror(_) | Request::Restore(_) | Request::Show | Request::Check => {
-            Filter::default()
-        }
-    };
+    let filter = resolver.filter(&flags.request);
     let mut restore = match &flags.request {
         Request::Restore(wanted) => resolver.restore(wanted),
         Request::Mirror(_)
@@ -219,6 +157,51 @@ pub fn resolve(
         warnings: resolver.warnings,
         sources: resolver.sources,
     })
+}
+
+/// Which panels and destinations a command is about, and what it needs of them.
+fn needs_of(request: &Request, file: Option<&File>) -> (MirrorFlags, Needs) {
+    match request {
+        Request::Mirror(mirror) => (mirror.as_ref().clone(), Needs::both(Need::Some)),
+        Request::Verify(verify) => verify_needs(verify, file),
+        Request::Check => (MirrorFlags::default(), Needs::both(Need::Some)),
+        Request::Show => (MirrorFlags::default(), Needs::both(Need::Shown)),
+        Request::Restore(wanted) => (restore::places_of(wanted), restore::needs_of(wanted)),
+        Request::Read(wanted) if wanted.from.is_empty() => {
+            (MirrorFlags::default(), Needs::both(Need::Nothing))
+        }
+        Request::Read(wanted) => (
+            MirrorFlags {
+                to: wanted.from.clone(),
+                ..MirrorFlags::default()
+            },
+            Needs {
+                panels: Need::Nothing,
+                destinations: Need::Any,
+            },
+        ),
+        Request::Ledger(wanted) => {
+            let panels = match wanted.panels {
+                Some(_) => Need::Some,
+                None => Need::Nothing,
+            };
+            let destinations = Need::Some;
+            let needs = Needs {
+                panels,
+                destinations,
+            };
+            (wanted.as_mirror(), needs)
+        }
+    }
+}
+
+/// The flag by which a command names destinations.
+fn flag_of_places(request: &Request) -> &'static str {
+    match request {
+        Request::Restore(_) | Request::Read(_) => "--from",
+        Request::Ledger(wanted) => wanted.places_flag,
+        Request::Mirror(_) | Request::Verify(_) | Request::Check | Request::Show => "--to",
+    }
 }
 
 /// What `verify` stands on: destinations; for a repair all of them, and the panels that there are.
@@ -401,6 +384,36 @@ impl Resolver<'_> {
                 depth: Depth::Full,
                 repair: RepairWish::Unwanted,
             },
+        }
+    }
+
+    fn filter(&mut self, request: &Request) -> Filter {
+        match request {
+            Request::Read(wanted) => Filter {
+                servers: wanted.servers.clone(),
+                panels: wanted
+                    .panels
+                    .iter()
+                    .filter_map(|panel| self.wanted_panel(panel))
+                    .collect(),
+                destinations: wanted
+                    .to
+                    .iter()
+                    .filter_map(|to| self.wanted_destination(to))
+                    .collect(),
+                copies: restore::copies_from(&wanted.from),
+            },
+            Request::Verify(wanted) => Filter {
+                servers: wanted.servers.clone(),
+                ..Filter::default()
+            },
+            Request::Ledger(wanted) => Filter {
+                servers: wanted.servers.clone(),
+                ..Filter::default()
+            },
+            Request::Mirror(_) | Request::Restore(_) | Request::Show | Request::Check => {
+                Filter::default()
+            }
         }
     }
 

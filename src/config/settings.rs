@@ -15,9 +15,9 @@ use crate::config::settings::drill::DrillSettings;
 use crate::config::settings::restore::CopiesFrom;
 use crate::config::settings::restore::RestoreSettings;
 use crate::config::source::Sources;
-use crate::config::value::Shard;
 use crate::model::backup::ChecksumPolicy;
 use crate::model::backup::DigestNeed;
+use crate::model::content::Inspect;
 use crate::model::finding::Depth;
 use crate::model::finding::RepairWish;
 use crate::model::ids::BackupId;
@@ -28,6 +28,8 @@ use crate::model::recipient::Recipient;
 use crate::model::retention::KeepPolicy;
 use crate::model::secret::Secret;
 use crate::model::selector::ServerSelector;
+use crate::model::server::ServerScope;
+use crate::model::subset::Share;
 use crate::model::subset::Subset;
 
 /// All that a command needs to know from flags, environment and file.
@@ -74,7 +76,7 @@ pub struct PanelSettings {
     /// Which servers; a server that any of these matches is meant.
     pub selectors: Vec<ServerSelector>,
     /// Where to look for them.
-    pub scope: PanelScope,
+    pub scope: ServerScope,
     /// Which servers not, though selected.
     pub exclude: Vec<ServerSelector>,
     /// How much its checksums are believed.
@@ -98,15 +100,6 @@ impl PanelKey {
             Self::Unread => None,
         }
     }
-}
-
-/// Which of a panel's servers are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PanelScope {
-    /// Those that the key's user owns or is a subuser of.
-    Mine,
-    /// All of them; for keys of administrators.
-    WholePanel,
 }
 
 /// One destination.
@@ -159,7 +152,7 @@ pub struct MirrorSettings {
     /// Only these backups; empty means all.
     pub backups: Vec<BackupId>,
     /// Only this part of the work.
-    pub shard: Option<Shard>,
+    pub shard: Option<Share>,
     /// Have the panel make a fresh backup first.
     pub create: Option<CreateBackup>,
     /// Whether anything is changed.
@@ -185,15 +178,6 @@ pub struct VerifySettings {
     pub depth: Depth,
     /// Whether bad copies are made anew.
     pub repair: RepairWish,
-}
-
-/// Whether archives are inspected (gzip trailer, end of the tar) while they pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inspect {
-    /// They are.
-    On,
-    /// They are not, where a digest proves them.
-    Off,
 }
 
 /// A backup that the panel is to make first.

@@ -20,7 +20,6 @@ use crate::config::reader::Section;
 use crate::config::reader::Written;
 use crate::config::recipients;
 use crate::config::secret_file;
-use crate::config::settings::Inspect;
 use crate::config::source::Place;
 use crate::config::source::Source;
 use crate::config::value;
@@ -28,6 +27,7 @@ use crate::config::value::BadValue;
 use crate::config::value::repeatable;
 use crate::model::backup::ChecksumPolicy;
 use crate::model::backup::DigestNeed;
+use crate::model::content::Inspect;
 use crate::model::retention::KeepPolicy;
 use crate::model::secret::Secret;
 use crate::model::selector::ServerSelector;
@@ -360,7 +360,7 @@ impl Reading<'_> {
                 value: if written.value {
                     Inspect::On
                 } else {
-                    Inspect::Off
+                    Inspect::WhenNeeded
                 },
                 place: written.place,
             }),

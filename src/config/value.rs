@@ -1,6 +1,5 @@
 //! Sizes, durations and counts as people write them; the same for flags and for the file.
 
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -196,16 +195,7 @@ pub fn backup_name(text: &str) -> Result<String, BadValue> {
     Ok(text.to_owned())
 }
 
-/// One of `n` parts of the work, so that several machines can share it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
-    /// Which part, from 1 to `n`.
-    pub k: u32,
-    /// How many parts.
-    pub n: u32,
-}
-
-impl FromStr for Shard {
+impl FromStr for Share {
     type Err = BadValue;
 
     fn from_str(text: &str) -> Result<Self, BadValue> {
@@ -224,20 +214,14 @@ impl FromStr for Shard {
                 .flatten()
                 .ok_or_else(refuse)
         };
-        let shard = Self {
-            k: number(k)?,
-            n: number(n)?,
+        let share = Self {
+            index: number(k)?,
+            of: number(n)?,
         };
-        if shard.k == 0 || shard.k > shard.n {
+        if share.index == 0 || share.index > share.of {
             return Err(refuse());
         }
-        Ok(shard)
-    }
-}
-
-impl fmt::Display for Shard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.k, self.n)
+        Ok(share)
     }
 }
 
@@ -256,8 +240,7 @@ pub fn subset(text: &str) -> Result<Subset, BadValue> {
         });
     }
     if trimmed.contains('/') {
-        let Shard { k, n } = trimmed.parse()?;
-        return Ok(Subset::Part(Share { index: k, of: n }));
+        return trimmed.parse().map(Subset::Part);
     }
     size(trimmed).map(Subset::Bytes).map_err(|_not_one| {
         BadValue(format!(
@@ -364,12 +347,12 @@ mod tests {
 
     #[test]
     fn a_shard_is_one_of_its_parts() {
-        assert_eq!("1/4".parse(), Ok(Shard { k: 1, n: 4 }));
-        assert_eq!("4/4".parse(), Ok(Shard { k: 4, n: 4 }));
+        assert_eq!("1/4".parse(), Ok(Share { index: 1, of: 4 }));
+        assert_eq!("4/4".parse(), Ok(Share { index: 4, of: 4 }));
         for text in [
             "0/4", "5/4", "1", "1/0", "/", "-1/4", "1/4/2", "a/b", "+1/4",
         ] {
-            assert!(text.parse::<Shard>().is_err(), "{text}");
+            assert!(text.parse::<Share>().is_err(), "{text}");
         }
     }
 

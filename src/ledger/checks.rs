@@ -32,6 +32,14 @@ use crate::model::key::ObjectKey;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 
+/// When the copy at a destination was verified that was verified the longest ago.
+pub(super) const OLDEST_VERIFIED: &str = "SELECT min(verified_at) FROM copies
+      WHERE destination_id = ?1 AND state = 'verified' AND verified_at IS NOT NULL";
+/// How many copies at a destination were never verified since they were made.
+pub(super) const NEVER_VERIFIED: &str =
+    "SELECT count(*) FROM copies INDEXED BY copies_by_verification
+      WHERE destination_id = ?1 AND state = 'verified' AND verified_at IS NULL";
+
 /// One copy in this ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CopyRef(i64);
@@ -190,8 +198,8 @@ impl Ledger {
         })
     }
 
-    /// Records that a copy turned out damaged or missing: it no longer counts as held. When it is
-    /// damaged, what stands under its key is not taken over by a later run either.
+    /// Records that a copy turned out damaged or missing: it no longer counts as held. When it is, or
+    /// ever was, damaged, what stands under its key is not taken over by a later run either.
     ///
     /// # Errors
     /// [`Error::UnknownServer`], [`Error::UnknownBackup`]; those of writing.
@@ -210,7 +218,8 @@ impl Ledger {
             tx.prepare_cached(
                 "UPDATE copies
                     SET run_id = ?3, state = 'failed', failed_at = ?4, checked_at = ?4,
-                        error_kind = ?5, error_message = ?6, finding = ?7, is_distrusted = ?8
+                        error_kind = ?5, error_message = ?6, finding = ?7,
+                        is_distrusted = max(is_distrusted, ?8)
                   WHERE backup_id = ?1 AND destination_id = ?2 AND archive_sha256 IS NOT NULL",
             )?
             .execute(params![
@@ -296,14 +305,8 @@ impl Ledger {
     /// Those of reading.
     pub fn verified_since(&self, filter: &CopyFilter) -> Result<Vec<DestinationVerified>, Error> {
         self.read("read when copies were verified", |tx| {
-            let mut oldest = tx.prepare_cached(
-                "SELECT min(verified_at) FROM copies
-                  WHERE destination_id = ?1 AND state = 'verified' AND verified_at IS NOT NULL",
-            )?;
-            let mut never = tx.prepare_cached(
-                "SELECT count(*) FROM copies INDEXED BY copies_by_verification
-                  WHERE destination_id = ?1 AND state = 'verified' AND verified_at IS NULL",
-            )?;
+            let mut oldest = tx.prepare_cached(OLDEST_VERIFIED)?;
+            let mut never = tx.prepare_cached(NEVER_VERIFIED)?;
             let mut verified = Vec::new();
             for (id, destination) in query::destinations(tx, filter)? {
                 let oldest_verified_at =

@@ -1,6 +1,7 @@
 //! Copies: wanted at a destination, failed, or verified there.
 
 use jiff::Timestamp;
+use rusqlite::OptionalExtension as _;
 use rusqlite::Transaction;
 use rusqlite::params;
 use serde_json::json;
@@ -204,8 +205,8 @@ impl Ledger {
 
     /// Records a verified copy: the only way there is, and it takes the proof that the object is durable.
     ///
-    /// What the panel says of the backup at this moment (time and digest) is recorded with it. Recording
-    /// the same object again is harmless.
+    /// What the panel says of the backup at this moment (time and digest) is recorded with it; of one that
+    /// is made anew stays what was recorded first. Recording the same object again is harmless.
     ///
     /// # Errors
     /// [`Error::OtherDestination`] when the object is stored elsewhere; [`Error::UnknownServer`],
@@ -244,12 +245,25 @@ impl Ledger {
             let server_row = listing::server_row(tx, server)?;
             let known = listing::backup_row(tx, server_row, backup)?
                 .ok_or(Error::UnknownBackup { server, backup })?;
-            let completed_at = known
-                .completed_at
-                .ok_or(Error::NotCompleted { server, backup })?;
+            let before = match origin {
+                CopyOrigin::Repaired => told_before(tx, known.id, destination)?,
+                CopyOrigin::Mirrored
+                | CopyOrigin::Filled
+                | CopyOrigin::Adopted
+                | CopyOrigin::Rebuilt => None,
+            };
+            let (panel_checksum, completed_at) = match before {
+                Some(told) => told,
+                None => (
+                    known.checksum,
+                    known
+                        .completed_at
+                        .ok_or(Error::NotCompleted { server, backup })?,
+                ),
+            };
             let as_listed = AsListed {
                 backup: known.id,
-                panel_checksum: known.checksum.as_deref(),
+                panel_checksum: panel_checksum.as_deref(),
                 completed_at,
             };
             upsert_verified(tx, run, destination, facts, &as_listed, now)?;
@@ -269,6 +283,23 @@ impl Ledger {
             events::event(tx, Some(run), origin.as_str(), subject, &detail, now)
         })
     }
+}
+
+/// The panel's digest and time as they were recorded with a copy that once was held.
+fn told_before(
+    tx: &Transaction<'_>,
+    backup_row: i64,
+    destination: DestinationRef,
+) -> Result<Option<(Option<String>, i64)>, Fault> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT panel_checksum, completed_at FROM copies
+              WHERE backup_id = ?1 AND destination_id = ?2 AND completed_at IS NOT NULL",
+        )?
+        .query_row(params![backup_row, destination.0], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?)
 }
 
 /// What an event about one copy is about, and its backup's row.

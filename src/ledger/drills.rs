@@ -24,7 +24,7 @@ pub enum StoredProof {
 
 impl Ledger {
     /// Records what a drill with one copy came to, and that its stored object was just verified when it
-    /// was. `detail` is kept as it is.
+    /// was; what an earlier check said of the sidecar stays. `detail` is kept as it is.
     ///
     /// # Errors
     /// [`Error::UnknownServer`], [`Error::UnknownBackup`]; those of writing.
@@ -42,7 +42,9 @@ impl Ledger {
             match proof {
                 StoredProof::Held => {
                     tx.prepare_cached(
-                        "UPDATE copies SET verified_at = ?3
+                        "UPDATE copies
+                            SET verified_at = ?3, checked_at = ?3,
+                                finding = iif(finding LIKE 'sidecar %', finding, 'sound')
                           WHERE backup_id = ?1 AND destination_id = ?2 AND state = 'verified'",
                     )?
                     .execute(params![

@@ -15,20 +15,12 @@ use crate::ledger::events;
 use crate::ledger::events::Subject;
 use crate::ledger::rows;
 use crate::model::backup::Backup;
+use crate::model::backup::ListingSeen;
 use crate::model::ids::BackupId;
 use crate::model::ids::PanelName;
 use crate::model::ids::RunId;
 use crate::model::ids::ServerId;
 use crate::model::server::Server;
-
-/// Whether a panel's listing of a server's backups was seen whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListingSeen {
-    /// Every row: what is not in it is no longer on the panel.
-    Whole,
-    /// It moved while it was read: what is not in it may still be there.
-    Partial,
-}
 
 impl Ledger {
     /// Records a panel under the operator's name for it; `url` is its base URL, without credentials.

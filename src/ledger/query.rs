@@ -175,8 +175,7 @@ impl Ledger {
                    JOIN destinations d ON d.id = c.destination_id AND d.location = ?1
                    JOIN backups b ON b.id = c.backup_id
                    JOIN servers s ON s.id = b.server_id
-                  WHERE c.state <> 'verified' AND c.archive_sha256 IS NOT NULL
-                    AND c.error_kind = 'integrity'",
+                  WHERE c.state <> 'verified' AND c.is_distrusted = 1",
             )?;
             let damaged = statement.query_map([location], |row| {
                 Ok((rows::parsed(row, 0)?, rows::parsed(row, 1)?))

@@ -162,3 +162,12 @@ impl CompletedBackup {
         }
     }
 }
+
+/// Whether a panel's listing of a server's backups was seen whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListingSeen {
+    /// Every row: what is not in it is no longer on the panel.
+    Whole,
+    /// It moved while it was read, or a row makes no sense: what is not in it may still be there.
+    Partial,
+}

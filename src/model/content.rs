@@ -23,6 +23,15 @@ use crate::model::checksum::Verdict;
 /// As much of a part as is hashed by one algorithm after the other: any processor's cache holds it.
 const CACHED_BYTES: usize = 64 << 10;
 
+/// Whether archives are inspected (gzip trailer, end of the tar) while they pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inspect {
+    /// They are.
+    On,
+    /// Only where there is no digest to go by.
+    WhenNeeded,
+}
+
 /// One attempt at reading one archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StreamId(u64);

@@ -157,6 +157,15 @@ pub fn looks_secret(name: &str) -> bool {
     HINTS.iter().any(|hint| upper.contains(hint))
 }
 
+/// Which servers of a panel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerScope {
+    /// Those the key's user owns or was invited to; so for an administrator too.
+    Mine,
+    /// Every server (`type=admin-all`); a user who is no root administrator gets none.
+    WholePanel,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

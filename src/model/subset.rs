@@ -1,4 +1,4 @@
-//! How much of what is held one run of `verify` takes.
+//! How much of what is held one run of `verify` takes, and how several machines share the work.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ impl fmt::Display for Subset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Percent(percent) => percent.fmt(f),
-            Self::Part(share) => write!(f, "{}/{}", share.index, share.of),
+            Self::Part(share) => share.fmt(f),
             Self::Bytes(bytes) => write!(f, "{bytes}"),
         }
     }
@@ -82,6 +82,12 @@ impl Share {
             });
         let of = u64::from(self.of.max(1));
         (hash >> 16) % of + 1 == u64::from(self.index)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
     }
 }
 

@@ -59,6 +59,7 @@ fn described(found: Inventory, filter: &Filter) -> Result<ListReport, Error> {
         places: _,
         broken,
         mut failures,
+        by: _,
     } = found;
     failures.extend(broken.into_iter().map(|broken| broken.failure));
     let mut copies: Vec<HeldCopy> = match plan::restore::choose_all(&copies, &filter.servers) {

@@ -35,7 +35,7 @@ use crate::model::outcome::Scope;
 use crate::model::outcome::Skipped;
 use crate::model::outcome::chain;
 use crate::model::selector::ServerSelector;
-use crate::model::subset::Share;
+use crate::model::server::ServerScope;
 use crate::model::subset::Subset;
 use crate::ops::Error;
 use crate::ops::Tuning;
@@ -50,7 +50,6 @@ use crate::ops::verify::checks::Checks;
 use crate::ops::verify::watch::Verifying;
 use crate::ops::verify::words;
 use crate::panel::PanelClient;
-use crate::panel::ServerScope;
 use crate::plan::mirror::Selection;
 use crate::plan::mirror::order;
 use crate::report::MirrorReport;
@@ -276,10 +275,7 @@ fn selection(settings: &MirrorSettings, now: Timestamp) -> Selection {
         only: settings.backups.iter().copied().collect(),
         newest: settings.newest,
         since: settings.since.and_then(|age| now.checked_sub(age).ok()),
-        shard: settings.shard.map(|shard| Share {
-            index: shard.k,
-            of: shard.n,
-        }),
+        shard: settings.shard,
     }
 }
 

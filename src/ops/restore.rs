@@ -15,13 +15,11 @@ pub mod server;
 pub mod sheet;
 pub mod source;
 
-use std::io::Write;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
 use crate::config::Settings;
-use crate::config::settings::restore::RestoreJob;
 use crate::config::settings::restore::RestoreSettings;
 use crate::destination::JournalError;
 use crate::destination::OpenUpload;
@@ -29,9 +27,8 @@ use crate::destination::UploadJournal;
 use crate::env::Env;
 use crate::ops::Error;
 use crate::ops::Tuning;
-use crate::ops::restore::panel::Asker;
-use crate::ops::restore::panel::NobodyThere;
-use crate::report::restore::RestoreReport;
+use crate::ops::restore::panel::consent::Asker;
+use crate::ops::restore::panel::consent::NobodyThere;
 use crate::transfer::Shared;
 use crate::transfer::limit::Throttle;
 use crate::transfer::observer::Observer;
@@ -97,24 +94,5 @@ impl UploadJournal for NoJournal {
 
     fn closed<'a>(&'a self, _upload: &'a OpenUpload) -> BoxFuture<'a, ()> {
         Box::pin(std::future::ready(()))
-    }
-}
-
-/// Carries out every job but `--sheet`, which is [`sheet::sheet`]. `stdout` is written to by
-/// `--output -` alone.
-///
-/// # Errors
-/// [`Error`] when it is not even known which backup is meant; whatever failed after that is in the
-/// report.
-pub async fn run(
-    restore: &Restore<'_>,
-    stdout: Box<dyn Write + Send>,
-) -> Result<RestoreReport, Error> {
-    match &restore.wanted.job {
-        RestoreJob::Output(job) => file::restore(restore, job, stdout).await,
-        RestoreJob::Extract(job) => extract::restore(restore, job).await,
-        RestoreJob::Disk(job) => disk::restore(restore, job).await,
-        RestoreJob::Panel(job) => server::restore(restore, job).await,
-        RestoreJob::Sheet(_) | RestoreJob::Drill(_) => Err(Error::NoSuchTarget),
     }
 }

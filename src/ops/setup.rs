@@ -10,7 +10,6 @@ use url::Url;
 use crate::config::Settings;
 use crate::config::settings::DestinationOrigin;
 use crate::config::settings::DestinationSettings;
-use crate::config::settings::PanelScope;
 use crate::config::settings::PanelSettings;
 use crate::destination;
 use crate::destination::Destination;
@@ -35,7 +34,6 @@ use crate::ops::mirror::book::Book;
 use crate::ops::verify;
 use crate::panel::PanelClient;
 use crate::panel::PanelEndpoint;
-use crate::panel::ServerScope;
 use crate::transfer::observer::Observer;
 
 /// The ledger of a run, and what must live as long as the run does.
@@ -229,10 +227,7 @@ pub fn target(panel: &PanelSettings, tuning: &Tuning) -> Result<PanelTarget, Fai
     Ok(PanelTarget {
         client,
         selectors: panel.selectors.clone(),
-        scope: match panel.scope {
-            PanelScope::Mine => ServerScope::Mine,
-            PanelScope::WholePanel => ServerScope::WholePanel,
-        },
+        scope: panel.scope,
         exclude: panel.exclude.clone(),
         checksum: panel.checksum,
     })

@@ -83,9 +83,9 @@ mod tests {
     use super::*;
     use crate::config::key::KeyOrigin;
     use crate::config::settings::PanelKey;
-    use crate::config::settings::PanelScope;
     use crate::model::backup::ChecksumPolicy;
     use crate::model::holding::DestinationHolding;
+    use crate::model::server::ServerScope;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -117,7 +117,7 @@ mod tests {
             key: PanelKey::Unread,
             key_origin: KeyOrigin::Missing { empty: None },
             selectors: selectors(servers),
-            scope: PanelScope::Mine,
+            scope: ServerScope::Mine,
             exclude: selectors(exclude),
             checksum: ChecksumPolicy::Panel,
         }

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod checks;
+pub mod record;
 pub mod repair;
 pub mod watch;
 pub mod words;

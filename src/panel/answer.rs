@@ -143,7 +143,8 @@ fn refused(call: Call, status: u16, said: &Refusal) -> Error {
             | Call::MintUploadLink(_)
             | Call::Pull(_)
             | Call::Decompress(_)
-            | Call::DeleteFiles(_) => Error::UnknownServer { call },
+            | Call::DeleteFiles(_)
+            | Call::WriteNote(_) => Error::UnknownServer { call },
             Call::ReadBackup(_) | Call::MintLink(_) => Error::UnknownBackup { call },
         },
         (_, code) => Error::Refused {

@@ -38,6 +38,8 @@ pub enum Call {
     Decompress(ServerId),
     /// `POST …/files/delete`.
     DeleteFiles(ServerId),
+    /// `POST …/files/write`.
+    WriteNote(ServerId),
 }
 
 /// What a server is told; never `kill`, which can cost what the game has not written yet.
@@ -77,6 +79,7 @@ impl fmt::Display for Call {
             Self::Pull(id) => write!(f, "have the node of server {id} fetch the archive"),
             Self::Decompress(id) => write!(f, "have the archive unpacked in server {id}"),
             Self::DeleteFiles(id) => write!(f, "delete files of server {id}"),
+            Self::WriteNote(id) => write!(f, "leave a note in server {id}"),
         }
     }
 }
@@ -93,7 +96,9 @@ impl Call {
             Self::Power(_, Signal::Start) => Some("control.start"),
             Self::Power(_, Signal::Stop) => Some("control.stop"),
             Self::ListFiles(_) => Some("file.read"),
-            Self::MintUploadLink(_) | Self::Pull(_) | Self::Decompress(_) => Some("file.create"),
+            Self::MintUploadLink(_) | Self::Pull(_) | Self::Decompress(_) | Self::WriteNote(_) => {
+                Some("file.create")
+            }
             Self::DeleteFiles(_) => Some("file.delete"),
             Self::ListBackups(_) | Self::ReadBackup(_) => Some("backup.read"),
             Self::MintLink(_) => Some("backup.download"),
@@ -105,7 +110,11 @@ impl Call {
     pub(super) const fn is_answered_without_body(&self) -> bool {
         matches!(
             self,
-            Self::Power(..) | Self::Pull(_) | Self::Decompress(_) | Self::DeleteFiles(_)
+            Self::Power(..)
+                | Self::Pull(_)
+                | Self::Decompress(_)
+                | Self::DeleteFiles(_)
+                | Self::WriteNote(_)
         )
     }
 
@@ -119,7 +128,7 @@ impl Call {
     pub(super) const fn may_repeat_when_limited(&self) -> bool {
         matches!(
             self,
-            Self::Power(..) | Self::Decompress(_) | Self::DeleteFiles(_)
+            Self::Power(..) | Self::Decompress(_) | Self::DeleteFiles(_) | Self::WriteNote(_)
         )
     }
 
@@ -132,6 +141,7 @@ impl Call {
                 | Self::Pull(_)
                 | Self::Decompress(_)
                 | Self::DeleteFiles(_)
+                | Self::WriteNote(_)
         )
     }
 }

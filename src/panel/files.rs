@@ -9,6 +9,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::model::ids::ServerId;
+use crate::model::ids::printable;
 use crate::panel::PanelClient;
 use crate::panel::call::Call;
 use crate::panel::error::Error;
@@ -21,7 +22,7 @@ use crate::panel::wire::Attributes;
 use crate::panel::wire::Unfit;
 
 /// A panel waits for its node for a quarter of an hour; we wait a little longer.
-const UNPACKING: Duration = Duration::from_mins(16);
+const NODE_WORK: Duration = Duration::from_mins(16);
 
 /// One name in a directory of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,13 @@ impl Attributes for FileEntry {
     fn read(attributes: Value) -> Result<Self, Unfit> {
         let wire: WireFile = serde_json::from_value(attributes)?;
         let time = |text: Option<String>| text.and_then(|text| text.parse().ok());
+        // It is named in calls that delete, and must not lead out of its directory.
+        if matches!(wire.name.as_str(), "" | "." | "..") || wire.name.contains(['/', '\0']) {
+            return Err(Unfit::Shape(format!(
+                "no file is called `{}`",
+                printable(&wire.name)
+            )));
+        }
         Ok(Self {
             name: wire.name,
             bytes: wire.size,
@@ -72,9 +80,9 @@ pub struct PullRequest<'a> {
     pub name: &'a str,
 }
 
-/// How a call that unpacks an archive ended.
+/// How a call ended that has a node work for long.
 #[derive(Debug)]
-pub enum Unpacking {
+pub enum NodeWork {
     /// The node said that it is done.
     Done,
     /// Nobody waited until it was; the node goes on (`panel-contract.md` section 7).
@@ -138,36 +146,58 @@ impl PanelClient {
     ///
     /// # Errors
     /// [`Error::NodeRefused`]; any other of a call that says that nothing is being unpacked.
-    pub async fn decompress(&self, server: &ServerId, name: &str) -> Result<Unpacking, Error> {
-        let unpacked = self
-            .files_post(
-                Call::Decompress(*server),
-                server,
-                "decompress",
-                json!({ "root": "/", "file": name }),
-                Patience::For(UNPACKING),
-            )
-            .await;
-        match unpacked {
-            Ok(()) => Ok(Unpacking::Done),
-            Err(error) if may_go_on(&error) => Ok(Unpacking::GoesOn { instead: error }),
-            Err(error) => Err(error),
-        }
+    pub async fn decompress(&self, server: &ServerId, name: &str) -> Result<NodeWork, Error> {
+        let body = json!({ "root": "/", "file": name });
+        self.node_work(Call::Decompress(*server), server, "decompress", body)
+            .await
     }
 
     /// Deletes files and whole directories of the server's root.
     ///
     /// # Errors
     /// Any of a call; some of them may be deleted.
-    pub async fn delete_files(&self, server: &ServerId, names: &[String]) -> Result<(), Error> {
-        self.files_post(
-            Call::DeleteFiles(*server),
-            server,
-            "delete",
-            json!({ "root": "/", "files": names }),
-            Patience::For(UNPACKING),
-        )
-        .await
+    pub async fn delete_files(
+        &self,
+        server: &ServerId,
+        names: &[String],
+    ) -> Result<NodeWork, Error> {
+        let body = json!({ "root": "/", "files": names });
+        self.node_work(Call::DeleteFiles(*server), server, "delete", body)
+            .await
+    }
+
+    /// Writes a small file into the server's root that says what it is for.
+    ///
+    /// # Errors
+    /// [`Error::NodeRefused`]; any other of a call.
+    pub async fn write_note(&self, server: &ServerId, name: &str) -> Result<(), Error> {
+        let url = self.exchange.url(
+            &["servers", &server.to_string(), "files", "write"],
+            &[("file", format!("/{name}"))],
+        );
+        // Any body becomes the file; nodes may refuse an empty one.
+        let text = json!({ "nestegg": "restores this server, and starts it in the end" });
+        let call = Call::WriteNote(*server);
+        self.exchange
+            .send(&call, &Ask::post(url, text))
+            .await
+            .map(drop)
+    }
+
+    /// A call that the panel waits for, perhaps not to its end.
+    async fn node_work(
+        &self,
+        call: Call,
+        server: &ServerId,
+        verb: &str,
+        body: Value,
+    ) -> Result<NodeWork, Error> {
+        let patience = Patience::For(NODE_WORK);
+        match self.files_post(call, server, verb, body, patience).await {
+            Ok(()) => Ok(NodeWork::Done),
+            Err(error) if may_go_on(&error) => Ok(NodeWork::GoesOn { instead: error }),
+            Err(error) => Err(error),
+        }
     }
 
     async fn files_post(

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::model::backup::Backup;
 use crate::model::backup::CompletedBackup;
+use crate::model::backup::ListingSeen;
 use crate::model::holding::HeldCopy;
 use crate::model::ids::BackupId;
 use crate::model::ids::DestinationName;
@@ -273,16 +274,7 @@ pub struct ListedServer {
     /// Its backups.
     pub backups: Vec<Backup>,
     /// Whether what is not among them is no longer there.
-    pub absence: Absence,
-}
-
-/// Whether absence from a listing means anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Absence {
-    /// What is not listed is not there.
-    Means,
-    /// The listing moved, or has rows that can't be read.
-    MeansNothing,
+    pub seen: ListingSeen,
 }
 
 /// Holds what a panel lists against the copies that there are: `+` is held nowhere, `*` is not what was
@@ -334,7 +326,7 @@ pub fn compare_panel(
                 }
             });
         }
-        if listed.absence == Absence::Means {
+        if listed.seen == ListingSeen::Whole {
             let gone = held
                 .range((listed.server, BackupId::NIL)..)
                 .map(|(of, _)| *of)

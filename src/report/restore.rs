@@ -26,8 +26,19 @@ pub struct RestoreReport {
     /// What else went wrong: destinations that could not be looked at, a ledger that could not be
     /// read. None of it kept a restored backup from being restored.
     pub errors: Vec<Failure>,
+    /// Whether `backups` has all that was asked for.
+    pub coverage: Coverage,
     /// How it ended before its time, if it did.
     pub ended: Ended,
+}
+
+/// Whether everything that was asked for could be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// It was.
+    Whole,
+    /// Some of the errors may stand for backups that nothing else tells of.
+    MayLack,
 }
 
 /// Where a restore leads.
@@ -52,8 +63,6 @@ pub enum TargetKind {
     BackupDisk,
     /// A server of a panel.
     PanelServer,
-    /// Nowhere: a drill.
-    Nowhere,
 }
 
 impl TargetKind {
@@ -65,7 +74,6 @@ impl TargetKind {
             Self::Folder => "folder",
             Self::BackupDisk => "backup_disk",
             Self::PanelServer => "panel_server",
-            Self::Nowhere => "nowhere",
         }
     }
 }
@@ -189,10 +197,11 @@ impl RestoreReport {
     pub fn outcome(&self) -> Outcome {
         let there = |backup: &RestoredBackup| backup.state.is_there();
         let whole = |backup: &RestoredBackup| there(backup) && backup.state != RestoreState::InPart;
+        let is_all = !self.backups.is_empty() && self.coverage == Coverage::Whole;
         match self.ended {
             Ended::BySigint | Ended::BySigterm => Outcome::Interrupted,
             Ended::InFull | Ended::AtLimit => {
-                if !self.backups.is_empty() && self.backups.iter().all(whole) {
+                if is_all && self.backups.iter().all(whole) {
                     Outcome::Ok
                 } else if self.backups.iter().any(there) {
                     Outcome::Partial

@@ -85,9 +85,4 @@ impl VerifyReport {
             Ended::InFull | Ended::AtLimit => Outcome::Partial,
         }
     }
-
-    /// Whether nothing has to be said: all that was to be checked is right, and was before.
-    pub fn is_quiet(&self) -> bool {
-        self.outcome() == Outcome::Ok && self.verified.count(|copy| copy.finding.is_bad()) == 0
-    }
 }

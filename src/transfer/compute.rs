@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use crate::model::backup::ExpectedContent;
 use crate::model::backup::ExpectedProof;
 use crate::model::content::ComputedContent;
+use crate::model::content::Inspect;
 use crate::model::content::OutOfOrder;
 use crate::model::content::Part;
 use crate::model::content::StreamDigest;
@@ -22,15 +23,6 @@ use crate::transfer::inspect::PartReader;
 /// How many parts may wait before a worker. What bounds memory is how many parts may be alive; with
 /// fewer here, a worker that falls behind for a moment would make all others wait.
 const QUEUED_PARTS: usize = 2;
-
-/// Whether the gzip and tar inside are walked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inspect {
-    /// They are.
-    On,
-    /// Only where there is no digest to go by.
-    WhenNeeded,
-}
 
 /// A worker ended before its stream did: a defect here, never in the data.
 #[derive(Debug, thiserror::Error)]

@@ -235,10 +235,10 @@ impl<S: Sink> Slot<S> {
         match sink.send(part).await {
             Ok(()) => self.sent_bytes += bytes,
             Err(failure) => {
-                tracing::warn!(
-                    destination = sink.name(),
+                tracing::info!(
                     kind = failure.kind.as_str(),
-                    "it failed and is dropped from the fan-out: {}",
+                    "{} is left out of this transfer from now on: {}",
+                    sink.name(),
                     failure.message
                 );
                 self.fail(failure).await;

@@ -194,6 +194,65 @@ async fn all_goes_on_after_a_failure_and_narrows_to_servers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_is_not_said_to_be_there_when_sidecars_tell_of_more() {
+    let (held, disk) = held().await;
+    let panel = &held.world.panel;
+    let second = panel.add_server("Creative");
+    panel.add_backup(second, "nightly", Archive::small(2));
+    held.world.quick(&[]).await;
+    std::fs::remove_file(held.archive_path()).unwrap();
+    // The server that is meant is whole: what is broken is another's.
+    let creative = restore(&held, &["--all", "--server", "Creative"], &disk).await;
+    assert_eq!(creative.code, Some(0), "{}", creative.stderr);
+    assert_eq!(creative.json()["errors"], serde_json::json!([]));
+    let all = restore(&held, &["--all"], &disk).await;
+    assert_eq!(states(&all), ["already_there"]);
+    assert_eq!(all.code, Some(4), "{}", all.stderr);
+    assert_eq!(all.json()["outcome"], "partial");
+    assert!(
+        all.stderr
+            .contains("the archive is missing beside its sidecar"),
+        "{}",
+        all.stderr
+    );
+    // Another place that holds the backup makes up for it; one that is out of reach may hold more.
+    let elsewhere = held.world.path("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let elsewhere = elsewhere.to_str().unwrap();
+    let ran = held.world.mirror(&["--to", elsewhere]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let both = restore(&held, &["--all", "--from", elsewhere], &disk).await;
+    assert_eq!(both.code, Some(0), "{}", both.stderr);
+    assert_eq!(states(&both).len(), 2);
+    let missing = held.world.path("missing");
+    let missing = ["--all", "--from", missing.to_str().unwrap()];
+    let some = restore(
+        &held,
+        &[&missing[..], &["--server", "Creative"]].concat(),
+        &disk,
+    )
+    .await;
+    assert_eq!(some.code, Some(3), "{}", some.stderr);
+    let offsite = held.world.offsite();
+    let told = [
+        "restore",
+        "--from",
+        offsite.to_str().unwrap(),
+        "--backup-disk",
+        disk.to_str().unwrap(),
+        "-q",
+        "--all",
+    ];
+    let told = held.world.run(&told).await;
+    assert!(
+        told.stdout
+            .contains("There may be more backups than could be found"),
+        "{}",
+        told.stdout
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_not_there_is_said_and_not_made() {
     let (held, _) = held().await;
     let missing = held.world.path("missing");
@@ -211,8 +270,6 @@ async fn a_disk_that_is_not_there_is_said_and_not_made() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destination_is_never_overwritten_as_if_it_were_a_backup_disk() {
     let (held, _) = held().await;
-    let mut other = archive().bytes().to_vec();
-    other[100] ^= 1;
     let second = held
         .world
         .panel
@@ -229,6 +286,45 @@ async fn a_destination_is_never_overwritten_as_if_it_were_a_backup_disk() {
     .await;
     assert_eq!(ran.code, Some(1), "{}", ran.stdout);
     assert_eq!(held.everything(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_known_by_its_sidecar_wherever_the_backup_disk_is_said_to_be() {
+    let (mut held, _) = held().await;
+    let second = held
+        .world
+        .panel
+        .add_backup(held.server, "second", Archive::small(2));
+    held.world.quick(&[]).await;
+    let ids = format!("{}/{second}", held.server);
+    let backup = held.backup.to_string();
+    let before = held.everything();
+    // Further down in the destination that copies are read from.
+    let inside = held.world.offsite().join(held.server.to_string());
+    let ran = restore(&held, &[&backup, "--as", &ids], &inside).await;
+    assert_eq!((ran.code, states(&ran)), (Some(1), vec!["failed".into()]));
+    assert!(held.everything() == before);
+
+    // A destination that holds no copy of what is restored.
+    let root = SeaweedFs::shared().root("backup-disk/destination");
+    for (option, value) in &root.options {
+        held.world
+            .set(&format!("AWS_{}", option.to_uppercase()), value.clone());
+    }
+    let ran = held
+        .world
+        .mirror(&["--to", &root.url, "--backup", &second.to_string()])
+        .await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let key = format!("{ids}.tar.gz");
+    let copy = root.read(&key).await.unwrap();
+    let bucket = PathBuf::from(&root.url);
+    for more in [&["--as", &ids][..], &["--as", &ids, "--force"]] {
+        let ran = restore(&held, &[&[&*backup], more].concat(), &bucket).await;
+        assert_eq!((ran.code, states(&ran)), (Some(1), vec!["failed".into()]));
+        assert_eq!(root.read(&key).await.unwrap(), copy);
+    }
+    assert_eq!(root.open_uploads().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

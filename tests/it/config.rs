@@ -17,14 +17,14 @@ use nestegg::config::Flags;
 use nestegg::config::Settings;
 use nestegg::config::output::ResultFormat;
 use nestegg::config::settings::DestinationOrigin;
-use nestegg::config::settings::Inspect;
-use nestegg::config::settings::PanelScope;
 use nestegg::config::source::Source;
 use nestegg::model::backup::ChecksumPolicy;
 use nestegg::model::backup::DigestNeed;
+use nestegg::model::content::Inspect;
 use nestegg::model::ids::PanelName;
 use nestegg::model::outcome::FailureKind;
 use nestegg::model::selector::ServerSelector;
+use nestegg::model::server::ServerScope;
 use nestegg::ops;
 
 /// A home of its own, with files and variables.
@@ -144,7 +144,7 @@ fn a_one_shot_needs_no_file_at_all() {
     let panel = &settings.panels[0];
     assert_eq!(panel.name.as_str(), "127.0.0.1:8080");
     assert_eq!(panel.url.as_str(), "http://127.0.0.1:8080/");
-    assert_eq!(panel.scope, PanelScope::Mine);
+    assert_eq!(panel.scope, ServerScope::Mine);
     assert_eq!(key(&settings), "ptlc_k");
     assert_eq!(words(&settings), ["d3aac109"]);
     let destination = &settings.destinations[0];
@@ -173,7 +173,7 @@ fn the_example_file_is_loaded_whole() {
         .map(|panel| panel.name.as_str())
         .collect();
     assert_eq!(names, ["main", "community"]);
-    assert_eq!(settings.panels[1].scope, PanelScope::WholePanel);
+    assert_eq!(settings.panels[1].scope, ServerScope::WholePanel);
     assert_eq!(settings.panels[1].checksum, ChecksumPolicy::Structure);
     let names: Vec<&str> = settings
         .destinations
@@ -271,7 +271,7 @@ fn what_the_starter_comments_out_loads_as_well() {
         settings.mirror.max_age,
         Some(SignedDuration::from_hours(26))
     );
-    assert_eq!(settings.panels[0].scope, PanelScope::WholePanel);
+    assert_eq!(settings.panels[0].scope, ServerScope::WholePanel);
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn a_flag_beats_the_environment_and_that_beats_the_file() {
     assert_eq!(settings.ledger, desk.path(".config/nestegg/state/l.db"));
     assert_eq!(settings.mirror.transfers, 5);
     assert_eq!(settings.mirror.limit_rate, Some(1000));
-    assert_eq!(settings.mirror.inspect, Inspect::Off);
+    assert_eq!(settings.mirror.inspect, Inspect::WhenNeeded);
     assert_eq!(
         settings.destinations[0].origin,
         DestinationOrigin::Configured

@@ -163,6 +163,25 @@ async fn a_missing_copy_and_no_copy_at_all_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_not_mounted_fails_the_drill_and_loses_no_copy() {
+    let held = Held::of(with_level()).await;
+    configure(&held, "");
+    let root = held.archive_path();
+    let root = root.parent().unwrap().parent().unwrap().to_owned();
+    let away = root.with_extension("away");
+    std::fs::rename(&root, &away).unwrap();
+    let before = held.copies();
+    let ran = drill(&held, &[]).await;
+    assert_ne!(ran.code, Some(0), "{}", ran.stdout);
+    assert_eq!(held.copies(), before);
+    std::fs::create_dir(&root).unwrap();
+    let ran = drill(&held, &[]).await;
+    assert_ne!(ran.code, Some(0), "{}", ran.stdout);
+    std::fs::remove_dir(&root).unwrap();
+    std::fs::rename(&away, &root).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_sample_is_as_large_as_told_and_never_has_a_copy_twice() {
     let held = Held::of(Archive::small(1)).await;
     for seed in 2..7 {

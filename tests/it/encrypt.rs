@@ -6,60 +6,19 @@ mod killed;
 mod readback;
 mod refusals;
 mod stores;
+mod targets;
 mod tools;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use age::secrecy::ExposeSecret as _;
 use nestegg::ledger::CopyFilter;
 use nestegg::ledger::Ledger;
 use nestegg::model::holding::HeldCopy;
 
+use crate::support::age_key::AgeKey;
 use crate::support::servers::root::Root;
 use crate::support::world::World;
-
-/// A key pair of age, in the world's folder where a file is wanted.
-struct AgeKey {
-    public: String,
-    private: String,
-}
-
-impl AgeKey {
-    fn new() -> Self {
-        let identity = age::x25519::Identity::generate();
-        Self {
-            public: identity.to_public().to_string(),
-            private: identity.to_string().expose_secret().to_owned(),
-        }
-    }
-
-    /// The public key as people are shown it.
-    fn short(&self) -> String {
-        let end = self.public.len() - 6;
-        format!(
-            "{}…{}",
-            self.public.get(..10).unwrap(),
-            self.public.get(end..).unwrap()
-        )
-    }
-
-    /// Enough of the private key for it to be known when seen.
-    fn told_by(&self) -> &str {
-        self.private.get(20..40).unwrap()
-    }
-
-    /// As `age-keygen` writes it.
-    fn file(&self, world: &World, name: &str) -> PathBuf {
-        let path = world.path(name);
-        let text = format!(
-            "# created: 2026-11-22T03:00:00Z\n# public key: {}\n{}\n",
-            self.public, self.private
-        );
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-}
 
 /// A key of `fixtures/age`.
 fn fixture(name: &str) -> PathBuf {

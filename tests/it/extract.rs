@@ -24,6 +24,7 @@ use crate::support::held::Node;
 use crate::support::held::Tree;
 use crate::support::held::shared;
 use crate::support::held::tree;
+use crate::support::held::unpacked_by_tar;
 use crate::support::members::Facts;
 use crate::support::members::Members;
 
@@ -70,20 +71,6 @@ fn traces(held: &Held) -> Vec<String> {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.contains("out") || name.contains("partial"))
         .collect()
-}
-
-/// What a tree looks like that another program made of the same archive.
-fn unpacked_by_tar(archive: &Archive, root: &Path) -> Tree {
-    std::fs::create_dir(root).unwrap();
-    let mut tar = std::process::Command::new("tar")
-        .args(["-xzf", "-", "-C"])
-        .arg(root)
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::io::Write::write_all(&mut tar.stdin.take().unwrap(), &archive.bytes()).unwrap();
-    assert!(tar.wait().unwrap().success());
-    tree(root)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ pub mod support;
 
 mod architecture;
 mod backup_disk;
+mod bad_day;
 mod cli;
 mod config;
 mod conformance;

@@ -12,12 +12,12 @@ use nestegg::model::ids::BackupId;
 use nestegg::model::ids::ServerId;
 use nestegg::model::secret::Secret;
 use nestegg::model::server::Server;
+use nestegg::model::server::ServerScope;
 use nestegg::model::server::ServerState;
 use nestegg::panel::Error;
 use nestegg::panel::ListingTrust;
 use nestegg::panel::PanelClient;
 use nestegg::panel::PanelEndpoint;
-use nestegg::panel::ServerScope;
 use url::Url;
 
 use crate::support::archive::Archive;

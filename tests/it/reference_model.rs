@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use nestegg::config::settings::Inspect;
 use nestegg::config::settings::MirrorSettings;
-use nestegg::config::value::Shard;
 use nestegg::exit::Exit;
+use nestegg::model::content::Inspect;
 use nestegg::model::ids::BackupId;
 use nestegg::model::ids::ServerId;
 use nestegg::model::outcome::CopyState;
@@ -90,7 +89,7 @@ fn flags() -> impl Strategy<Value = Flags> {
         select(vec![vec![0], vec![1], vec![0, 1], vec![0, 1], vec![1, 0]]),
         option::weighted(0.3, 1_usize..3),
         option::weighted(0.2, 1_u32..3),
-        select(vec![Inspect::On, Inspect::Off]),
+        select(vec![Inspect::On, Inspect::WhenNeeded]),
         1_usize..4,
     )
         .prop_map(|(to, newest, shard, inspect, transfers)| Flags {
@@ -303,7 +302,7 @@ impl Model {
         let settings = MirrorSettings {
             transfers: flags.transfers,
             newest: flags.newest,
-            shard: flags.shard.map(|k| Shard { k, n: 2 }),
+            shard: flags.shard.map(|index| Share { index, of: 2 }),
             inspect: flags.inspect,
             ..everything()
         };

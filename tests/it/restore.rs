@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::Output;
 use std::sync::Arc;
 
+use nestegg::config::settings::restore::RestoreJob;
 use nestegg::env::Clock;
 use nestegg::env::Env;
 use nestegg::exit::Exit;
@@ -24,6 +25,7 @@ use nestegg::ops::restore::Restore;
 use nestegg::report::restore::CopyFate;
 use nestegg::report::restore::RestoreReport;
 use nestegg::transfer::observer::Observer;
+use tempfile::TempDir;
 
 use crate::support::archive::Archive;
 use crate::support::servers::root::Root;
@@ -37,11 +39,21 @@ struct Vault {
     backup: BackupId,
     archive: Archive,
     places: Vec<(&'static str, Root)>,
+    /// Keeps the places that are folders.
+    _folders: Option<TempDir>,
 }
 
 impl Vault {
     /// A backup of this archive, mirrored to these places.
     async fn of(archive: Archive, places: Vec<(&'static str, Root)>) -> Self {
+        Self::keeping(archive, places, None).await
+    }
+
+    async fn keeping(
+        archive: Archive,
+        places: Vec<(&'static str, Root)>,
+        folders: Option<TempDir>,
+    ) -> Self {
         let (mut world, server, backup) = World::with_backup(archive.clone()).await;
         world.set("NESTEGG_CONFIG", "nestegg.toml");
         let vault = Self {
@@ -50,6 +62,7 @@ impl Vault {
             backup,
             archive,
             places,
+            _folders: folders,
         };
         vault.write_config();
         vault.mirror().await;
@@ -58,12 +71,14 @@ impl Vault {
 
     /// The same at two local places, `near` and `far`.
     async fn in_two_folders(archive: Archive) -> Self {
-        let folders = tempfile::tempdir().unwrap().keep();
+        let folders = tempfile::tempdir().unwrap();
         let place = |name: &'static str| {
-            std::fs::create_dir(folders.join(name)).unwrap();
-            (name, Root::folder(&folders.join(name)))
+            let path = folders.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            (name, Root::folder(&path))
         };
-        Self::of(archive, vec![place("near"), place("far")]).await
+        let places = vec![place("near"), place("far")];
+        Self::keeping(archive, places, Some(folders)).await
     }
 
     /// A configuration of the places alone: there is no panel any more.
@@ -154,7 +169,12 @@ impl Vault {
         let env = Env::new(Clock::System);
         let restore = Restore::new(&settings, &wanted, env, observer, quick_tuning()).unwrap();
         let sink = Box::new(std::io::sink());
-        let report = ops::restore::run(&restore, sink).await.unwrap();
+        let RestoreJob::Output(job) = &wanted.job else {
+            panic!("{args:?} is no restore to a file")
+        };
+        let report = ops::restore::file::restore(&restore, job, sink)
+            .await
+            .unwrap();
         let exit = Exit::of_restore(&report);
         (report, exit)
     }

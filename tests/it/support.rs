@@ -1,5 +1,6 @@
 //! What the tests stand on: a fake panel, real storage servers, a faulty store, one world.
 
+pub(crate) mod age_key;
 pub mod archive;
 pub mod fake_panel;
 pub(crate) mod faulty_store;

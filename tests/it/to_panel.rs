@@ -1,10 +1,12 @@
 //! Restores into servers of the fake panel, by every way, compared byte for byte.
 
+mod asked;
 mod fallback;
 mod killed;
 mod pull;
 mod recorded;
 mod refusals;
+mod sealed;
 mod sftp;
 mod unpack;
 mod upload;
@@ -39,8 +41,13 @@ struct Scene {
 impl Scene {
     /// The copy is in a folder.
     async fn new(archive: Archive) -> Self {
+        Self::mirrored(archive, &[]).await
+    }
+
+    /// The copy is in a folder, made by a run with more arguments.
+    async fn mirrored(archive: Archive, more: &[&str]) -> Self {
         let scene = Self::unmirrored(archive).await;
-        let ran = scene.world.mirror(&[]).await;
+        let ran = scene.world.mirror(more).await;
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         scene
     }
@@ -140,7 +147,7 @@ impl Scene {
         tree_below(&self.world.panel.folder_of(self.target))
     }
 
-    /// What changed the server, with the archive's name as `A.on` or `A.off`.
+    /// What changed the server, with the archive's name as `A` and the note's as `A.ran`.
     fn deeds(&self) -> Vec<String> {
         let ours = format!("nestegg-{}", self.backup);
         self.world

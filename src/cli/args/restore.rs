@@ -1,7 +1,6 @@
 //! The flags of `restore`.
 
 use std::path::PathBuf;
-use std::str::FromStr as _;
 
 use clap::ArgGroup;
 use clap::Args;
@@ -26,11 +25,11 @@ use crate::config::settings::restore::SheetJob;
 use crate::config::settings::restore::Via;
 use crate::config::value;
 use crate::model::choice::BackupChoice;
+use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
 use crate::model::member::MemberGlob;
 use crate::model::selector::ServerSelector;
-use crate::ops::restore::panel::sftp::Fingerprint;
 
 /// The targets besides a backup disk: of exactly one target, the parser takes no other's flags.
 const NOT_A_DISK: [&str; 5] = ["output", "extract", "to_panel", "sheet", "drill"];
@@ -166,8 +165,8 @@ pub struct PanelArgs {
     pub sftp_password_file: Option<PathBuf>,
     /// The fingerprint of the node's SFTP host key, as `ssh-keygen -lf` prints it [default: what
     /// `~/.ssh/known_hosts` says]
-    #[arg(long, value_name = "SHA256:…", requires = "to_panel", value_parser = fingerprint)]
-    pub sftp_host_key: Option<String>,
+    #[arg(long, value_name = "SHA256:…", requires = "to_panel")]
+    pub sftp_host_key: Option<Fingerprint>,
     /// A file that holds the panel's client API key and nothing else
     #[arg(long, value_name = "FILE", conflicts_with_all = NOT_A_PANEL)]
     pub api_key_file: Option<PathBuf>,
@@ -223,12 +222,6 @@ pub struct Placeholder {
     pub server: ServerId,
     /// The backup.
     pub backup: BackupId,
-}
-
-fn fingerprint(text: &str) -> Result<String, String> {
-    Fingerprint::from_str(text)
-        .map(|_right| text.to_owned())
-        .map_err(str::to_owned)
 }
 
 fn placeholder(text: &str) -> Result<Placeholder, String> {

@@ -9,13 +9,13 @@ use crate::config::resolve::Need;
 use crate::config::resolve::Resolver;
 use crate::config::resolve::unknown_name;
 use crate::config::settings::PanelKey;
-use crate::config::settings::PanelScope;
 use crate::config::settings::PanelSettings;
 use crate::config::source::Place;
 use crate::config::source::Source;
 use crate::model::backup::ChecksumPolicy;
 use crate::model::ids::PanelName;
 use crate::model::selector::ServerSelector;
+use crate::model::server::ServerScope;
 
 impl Resolver<'_> {
     pub(super) fn panels(&mut self) -> Vec<PanelSettings> {
@@ -105,12 +105,12 @@ impl Resolver<'_> {
             (None, Some(written)) => {
                 self.sources.note(setting("all_servers"), written.source());
                 if written.value {
-                    PanelScope::WholePanel
+                    ServerScope::WholePanel
                 } else {
-                    PanelScope::Mine
+                    ServerScope::Mine
                 }
             }
-            (None, None) => PanelScope::Mine,
+            (None, None) => ServerScope::Mine,
         };
         let mut exclude = Vec::new();
         if let Some(written) = &entry.exclude {
@@ -202,7 +202,7 @@ impl Resolver<'_> {
             key: PanelKey::Unread,
             key_origin,
             selectors,
-            scope: self.flags.scope.unwrap_or(PanelScope::Mine),
+            scope: self.flags.scope.unwrap_or(ServerScope::Mine),
             exclude: self.flags.exclude.clone(),
             checksum: ChecksumPolicy::Panel,
         })

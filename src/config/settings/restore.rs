@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::settings::DestinationSettings;
 use crate::model::choice::BackupChoice;
+use crate::model::fingerprint::Fingerprint;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
 use crate::model::member::MemberGlob;
@@ -193,7 +194,7 @@ pub enum SftpHostKeys {
     /// Those that the user's own `known_hosts` names, which is `None` where there is no home.
     Known(Option<PathBuf>),
     /// `--sftp-host-key`: the one with this fingerprint.
-    Pinned(String),
+    Pinned(Fingerprint),
 }
 
 /// Whether the operator has agreed to what can't be undone.

@@ -13,17 +13,17 @@ use crate::config::Settings;
 use crate::config::key::KeyOrigin;
 use crate::config::resolve::secrets::is_plain_option;
 use crate::config::settings::DestinationSettings;
-use crate::config::settings::Inspect;
 use crate::config::settings::MirrorSettings;
-use crate::config::settings::PanelScope;
 use crate::config::settings::PanelSettings;
 use crate::config::source::Source;
 use crate::model::backup::ChecksumPolicy;
 use crate::model::backup::DigestNeed;
+use crate::model::content::Inspect;
 use crate::model::member::MemberGlob;
 use crate::model::recipient::Recipient;
 use crate::model::selector::ServerSelector;
 use crate::model::server::MASK;
+use crate::model::server::ServerScope;
 use crate::model::subset::Subset;
 
 /// The column at which sources start, where the value leaves room.
@@ -255,7 +255,7 @@ fn panel_values(panel: &PanelSettings) -> Vec<(&'static str, Value)> {
         ("servers", words(&panel.selectors)),
         (
             "all_servers",
-            Value::from(panel.scope == PanelScope::WholePanel),
+            Value::from(panel.scope == ServerScope::WholePanel),
         ),
         ("exclude", words(&panel.exclude)),
         ("checksum", Value::from(checksum)),

@@ -157,17 +157,9 @@ pub async fn check(
         .collect();
     report.elsewhere = by_place(&elsewhere);
     held.extend(elsewhere);
-    if panels == Panels::Asked && !env.cancel.is_cancelled() {
-        for panel in &settings.panels {
-            let findings = match setup::target(panel, tuning) {
-                Ok(target) => ask(&target, env, &held).await,
-                Err(failure) => Err(failure),
-            };
-            let place = Place::Panel(panel.name.clone());
-            report.findings.extend(
-                findings.unwrap_or_else(|failure| vec![Finding::failed(place, None, &failure)]),
-            );
-        }
+    if panels == Panels::Asked {
+        let asked = ask_all(settings, env, &held, tuning).await;
+        report.findings.extend(asked);
     }
     check::sort(&mut report.findings);
     report.ended = match env.stopped_by() {
@@ -177,6 +169,28 @@ pub async fn check(
     };
     report.finished_at = env.now();
     Ok(report)
+}
+
+/// Compares what is held with what the panels list.
+async fn ask_all(
+    settings: &Settings,
+    env: &Env,
+    held: &[HeldCopy],
+    tuning: &Tuning,
+) -> Vec<Finding> {
+    let mut all = Vec::new();
+    for panel in &settings.panels {
+        if env.cancel.is_cancelled() {
+            break;
+        }
+        let findings = match setup::target(panel, tuning) {
+            Ok(target) => ask(&target, env, held).await,
+            Err(failure) => Err(failure),
+        };
+        let place = Place::Panel(panel.name.clone());
+        all.extend(findings.unwrap_or_else(|failure| vec![Finding::failed(place, None, &failure)]));
+    }
+    all
 }
 
 /// What the ledger says of one destination.

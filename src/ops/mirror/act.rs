@@ -1,6 +1,5 @@
 //! Carrying out the plan of one backup: the second half of a mirror run.
 
-use crate::config::settings;
 use crate::destination::Destination;
 use crate::destination::StoredObject;
 use crate::ledger;
@@ -35,7 +34,6 @@ use crate::transfer::Instead;
 use crate::transfer::Job;
 use crate::transfer::Recheck;
 use crate::transfer::Recorded;
-use crate::transfer::compute::Inspect;
 use crate::transfer::describe::SidecarDraft;
 use crate::transfer::observer::TransferLabel;
 use crate::transfer::source::CopySource;
@@ -366,7 +364,7 @@ impl<'r> Acting<'r> {
             source: origin.source,
             expected: origin.expected,
             hinted_bytes: backup.archive_bytes,
-            inspect: inspect(self.run.settings.inspect),
+            inspect: self.run.settings.inspect,
             recorded: origin.recorded,
             recheck: origin.recheck,
             destinations: wanted
@@ -579,12 +577,5 @@ fn refused(backup: &CompletedBackup, refusal: &Refusal) -> Failure {
         kind,
         message: refusal.to_string(),
         hint: hint.to_owned(),
-    }
-}
-
-const fn inspect(wish: settings::Inspect) -> Inspect {
-    match wish {
-        settings::Inspect::On => Inspect::On,
-        settings::Inspect::Off => Inspect::WhenNeeded,
     }
 }

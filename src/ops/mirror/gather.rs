@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use crate::ledger;
-use crate::ledger::ListingSeen;
+use crate::model::backup::ListingSeen;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Mode;
@@ -22,7 +22,6 @@ use crate::ops::mirror::create;
 use crate::ops::mirror::held;
 use crate::ops::mirror::placeholder;
 use crate::panel;
-use crate::panel::ListingTrust;
 use crate::plan::mirror::BackupPlan;
 use crate::plan::mirror::select;
 
@@ -180,10 +179,7 @@ async fn one(
             hint: "look at it in the panel, and delete it there if it is damaged".to_owned(),
         });
     }
-    let seen = match (listing.trust, listing.unreadable.is_empty()) {
-        (ListingTrust::Whole, true) => ListingSeen::Whole,
-        (ListingTrust::Whole, false) | (ListingTrust::Shifting, _) => ListingSeen::Partial,
-    };
+    let seen = listing.seen();
     record_listing(run, panel, &server, &listing.backups, seen).await?;
     let mut selected = select(&listing.backups, &run.selection);
     let id = server.id;

@@ -8,8 +8,8 @@ use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
 use crate::model::selector::ServerSelector;
 use crate::model::server::Server;
+use crate::model::server::ServerScope;
 use crate::ops::mirror::PanelTarget;
-use crate::panel::ServerScope;
 use crate::panel::UnreadableRow;
 
 /// The servers that a selection names, and the words in it that name none.

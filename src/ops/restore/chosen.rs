@@ -1,8 +1,11 @@
 //! One backup that is meant, with its copies in the order in which they are tried.
 
+use std::collections::BTreeSet;
+
 use crate::config::settings::restore::CopiesFrom;
 use crate::destination::Destination;
 use crate::model::choice::BackupChoice;
+use crate::model::content::Inspect;
 use crate::model::content::StreamId;
 use crate::model::holding::HeldCopy;
 use crate::model::outcome::Failure;
@@ -24,10 +27,10 @@ use crate::plan::restore::NoChoice;
 use crate::plan::restore::Ranked;
 use crate::report::restore::CopyConsidered;
 use crate::report::restore::CopyFate;
+use crate::report::restore::Coverage;
 use crate::report::restore::RestoreState;
 use crate::report::restore::RestoredBackup;
 use crate::report::restore::Sealing;
-use crate::transfer::compute::Inspect;
 use crate::transfer::pump::Sink;
 use crate::transfer::readback::Whose;
 
@@ -51,6 +54,15 @@ pub struct Chosen {
     whys: Vec<String>,
     /// Copies that can't be tried, and why not.
     out_of_reach: Vec<CopyConsidered>,
+}
+
+/// Every backup that is meant.
+#[derive(Debug)]
+pub struct AllChosen {
+    /// The backups.
+    pub chosen: Vec<Chosen>,
+    /// Whether there may be more of them.
+    pub coverage: Coverage,
 }
 
 impl Restore<'_> {
@@ -89,28 +101,28 @@ impl Restore<'_> {
     ///
     /// # Errors
     /// As [`Self::choose`].
-    pub async fn choose_all(
-        &self,
-        servers: &[ServerSelector],
-    ) -> Result<Found<Vec<Chosen>>, Error> {
+    pub async fn choose_all(&self, servers: &[ServerSelector]) -> Result<Found<AllChosen>, Error> {
         let pick = |inventory: &Inventory| -> Result<Vec<Vec<HeldCopy>>, NoChoice> {
             let backups = plan::restore::choose_all(&inventory.copies, servers)?.into_iter();
             Ok(backups
                 .map(|copies| copies.into_iter().cloned().collect())
                 .collect())
         };
-        let (backups, inventory) = self.pick(Sought::Servers(servers), pick).await?;
-        let broken = inventory.broken.iter();
-        let errors = inventory.failures.iter().cloned();
-        let errors = errors
-            .chain(broken.map(|broken| broken.failure.clone()))
-            .collect();
+        let sought = Sought::Servers(servers);
+        let (backups, inventory) = self.pick(sought, pick).await?;
+        let may_be = |broken: &&BrokenCopy| inventory.may_be_sought(broken, sought, &[]);
+        let broken = inventory.broken.iter().filter(may_be);
+        let broken = broken.map(|broken| broken.failure.clone());
+        let errors: Vec<Failure> = inventory.failures.iter().cloned().chain(broken).collect();
         let backups = backups.into_iter();
-        let found = backups.filter_map(|copies| self.ranked(&inventory, copies));
-        Ok(Found {
-            found: found.collect(),
-            errors,
-        })
+        let chosen: Vec<Chosen> = backups
+            .filter_map(|copies| self.ranked(&inventory, copies))
+            .collect();
+        let found = AllChosen {
+            coverage: coverage(&inventory, &chosen, &errors),
+            chosen,
+        };
+        Ok(Found { found, errors })
     }
 
     /// Picks from the inventory, and once more from the sidecars when the ledger has nothing.
@@ -226,6 +238,25 @@ impl Restore<'_> {
             &self.shared,
         )
         .await
+    }
+}
+
+/// Whether each error is made up for by a backup that is known. A ledger knows them all; by the sidecars'
+/// account, what can't be looked at may hold more.
+fn coverage(inventory: &Inventory, chosen: &[Chosen], errors: &[Failure]) -> Coverage {
+    let known: BTreeSet<String> = chosen
+        .iter()
+        .map(|chosen| chosen.subject.backup.to_string())
+        .collect();
+    let is_made_up_for = |failure: &Failure| match failure.scope {
+        Scope::Ledger => true,
+        Scope::Backup => known.contains(&failure.id),
+        Scope::Panel | Scope::Server | Scope::Destination => false,
+    };
+    match inventory.by {
+        CopiesFrom::Ledger => Coverage::Whole,
+        CopiesFrom::Sidecars if errors.iter().all(is_made_up_for) => Coverage::Whole,
+        CopiesFrom::Sidecars => Coverage::MayLack,
     }
 }
 

@@ -6,6 +6,7 @@
 //! is the panel's, not a destination. An archive only gets its name once its digest held.
 
 mod directory;
+mod there;
 
 use std::fs;
 use std::io;
@@ -13,8 +14,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-use url::Url;
 
 use crate::config::settings::DestinationSettings;
 use crate::config::settings::restore::DiskContent;
@@ -25,6 +24,7 @@ use crate::destination::Destination;
 use crate::destination::DestinationSpec;
 use crate::destination::RootRule;
 use crate::destination::SizeHint;
+use crate::model::content::Inspect;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
@@ -34,6 +34,7 @@ use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
 use crate::ops::Error;
 use crate::ops::restore::Restore;
+use crate::ops::restore::chosen::AllChosen;
 use crate::ops::restore::chosen::Chosen;
 use crate::ops::restore::chosen::Found;
 use crate::ops::restore::disk::directory::Owner;
@@ -41,22 +42,19 @@ use crate::ops::restore::disk::directory::make_server_directory;
 use crate::ops::restore::disk::directory::own;
 use crate::ops::restore::disk::directory::path_in;
 use crate::ops::restore::disk::directory::refused;
-use crate::ops::restore::disk::directory::sha256_of;
+use crate::ops::restore::disk::there::There;
+use crate::ops::restore::source::NotRestored;
 use crate::ops::restore::source::Restored;
+use crate::report::restore::Coverage;
 use crate::report::restore::RestoreReport;
 use crate::report::restore::RestoreState;
 use crate::report::restore::RestoreTarget;
 use crate::report::restore::RestoredBackup;
 use crate::report::restore::TargetKind;
-use crate::transfer;
-use crate::transfer::compute::Inspect;
-use crate::transfer::observer::TransferLabel;
 use crate::transfer::pump::UploadSink;
 use crate::transfer::readback::PART_BYTES;
 use crate::transfer::sink::file::FileSink;
 use crate::transfer::sink::file::Occupied;
-use crate::transfer::source::CopySource;
-use crate::transfer::source::Source;
 
 /// A panel's backup disk.
 enum Disk {
@@ -77,19 +75,10 @@ struct Ids {
     backup: BackupId,
 }
 
-/// What is under an archive's name already.
-enum There {
-    Nothing,
-    /// The same archive.
-    This,
-    /// Something else, of so many bytes.
-    Other(u64),
-}
-
 /// Why an archive is not at its place.
 enum NotPlaced {
     /// No copy could be read, or the disk refused while one was.
-    Missed(crate::ops::restore::source::NotRestored),
+    Missed(NotRestored),
     /// The disk refused in the end.
     NotKept(Vec<Failure>, Failure),
     /// The disk refused at once.
@@ -100,9 +89,10 @@ enum NotPlaced {
 ///
 /// # Errors
 /// [`Error::Destination`] when the disk's address or options are wrong; those of [`Restore::choose`].
-pub(super) async fn restore(restore: &Restore<'_>, job: &DiskJob) -> Result<RestoreReport, Error> {
+pub async fn restore(restore: &Restore<'_>, job: &DiskJob) -> Result<RestoreReport, Error> {
     let started_at = restore.shared.env.now();
     let disk = Disk::open(restore, &job.place, job.layout).await?;
+    let mut coverage = Coverage::Whole;
     let (found, errors, occupied) = match &job.what {
         DiskContent::One(choice) => {
             let Found { found, errors } = restore.choose(choice).await?;
@@ -123,10 +113,18 @@ pub(super) async fn restore(restore: &Restore<'_>, job: &DiskJob) -> Result<Rest
         }
         DiskContent::All(servers) => {
             let Found { found, errors } = restore.choose_all(servers).await?;
+            let AllChosen {
+                chosen: found,
+                coverage: known,
+            } = found;
+            coverage = known;
             let found = found.into_iter().map(|chosen| (Ids::of(&chosen), chosen));
             (found.collect(), errors, occupied(job))
         }
     };
+    let stored = found.iter().map(|(_, chosen)| chosen.subject.stored_bytes);
+    let observer = &restore.shared.observer;
+    observer.planned(found.len() as u64, stored.sum());
     let mut backups = Vec::with_capacity(found.len());
     for (ids, chosen) in &found {
         let backup = match &disk {
@@ -156,6 +154,7 @@ pub(super) async fn restore(restore: &Restore<'_>, job: &DiskJob) -> Result<Rest
         ended: restore.ended(last),
         backups,
         errors,
+        coverage,
     })
 }
 
@@ -287,11 +286,13 @@ impl Disk {
             (There::Other(bytes), Occupied::Refuse) => {
                 return Err(NotPlaced::Refused(self.occupied(ids, bytes)));
             }
-            (There::Other(_), Occupied::Replace) if self.is_a_source(chosen) => {
-                return Err(NotPlaced::Refused(self.source_itself(ids)));
+            (There::Other(_), Occupied::Replace) => {
+                let is_a_copy = self.is_a_copy(ids, chosen).await;
+                if is_a_copy.map_err(NotPlaced::Refused)? {
+                    return Err(NotPlaced::Refused(self.a_copy(ids)));
+                }
             }
-            (There::Other(_) | There::Nothing, Occupied::Replace)
-            | (There::Nothing, Occupied::Refuse) => {}
+            (There::Nothing, Occupied::Refuse | Occupied::Replace) => {}
         }
         match self {
             Self::Directory {
@@ -315,81 +316,6 @@ impl Disk {
         }
     }
 
-    /// What is under the archive's name, compared by length first and then to the last byte.
-    async fn look(
-        &self,
-        restore: &Restore<'_>,
-        ids: Ids,
-        chosen: &Chosen,
-    ) -> Result<There, Failure> {
-        let (bytes, wanted) = (chosen.subject.archive_bytes, &chosen.subject.sha256);
-        match self {
-            Self::Directory { root, layout, .. } => {
-                let path = path_in(root, *layout, ids);
-                let found = match fs::symlink_metadata(&path) {
-                    Ok(found) => found,
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                        return Ok(There::Nothing);
-                    }
-                    Err(error) => return Err(refused(&path, &error)),
-                };
-                if !found.is_file() || found.len() != bytes {
-                    return Ok(There::Other(found.len()));
-                }
-                let read = path.clone();
-                let got = tokio::task::spawn_blocking(move || sha256_of(&read)).await;
-                let got = got
-                    .unwrap_or_else(|lost| Err(io::Error::other(lost)))
-                    .map_err(|error| refused(&path, &error))?;
-                Ok(if got == *wanted {
-                    There::This
-                } else {
-                    There::Other(bytes)
-                })
-            }
-            Self::Bucket(bucket) => {
-                let key = ids.key();
-                let found = match bucket.read(&key, 0).await {
-                    Ok(read) => read.length_bytes,
-                    Err(error) if error.kind() == FailureKind::NotFound => {
-                        return Ok(There::Nothing);
-                    }
-                    Err(error) => return Err(self.failed(&error)),
-                };
-                if found != bytes {
-                    return Ok(There::Other(found));
-                }
-                let source = Source::Copy(CopySource::new(bucket.clone(), key));
-                let label = TransferLabel {
-                    server_name: chosen.subject.server_name.clone(),
-                    backup_name: chosen.subject.backup_name.clone(),
-                    backup: ids.backup,
-                };
-                let got = transfer::identify(source, bytes, &label, &restore.shared).await?;
-                Ok(if got == *wanted {
-                    There::This
-                } else {
-                    There::Other(bytes)
-                })
-            }
-        }
-    }
-
-    /// Whether the archive is being read from this very place: nothing that a copy needs is replaced.
-    fn is_a_source(&self, chosen: &Chosen) -> bool {
-        let location = match self {
-            Self::Directory { root, .. } => fs::canonicalize(root)
-                .ok()
-                .and_then(|root| Url::from_file_path(root).ok())
-                .map(String::from),
-            Self::Bucket(bucket) => Some(bucket.location().to_owned()),
-        };
-        chosen
-            .candidates
-            .iter()
-            .any(|candidate| Some(candidate.destination.location()) == location.as_deref())
-    }
-
     fn note(&self, ids: Ids) -> String {
         let place = match self {
             Self::Directory { root, layout, .. } => {
@@ -402,40 +328,6 @@ impl Disk {
              the panel shows, it restores what is there",
             ids.backup, ids.server
         )
-    }
-
-    fn occupied(&self, ids: Ids, bytes: u64) -> Failure {
-        Failure {
-            scope: Scope::Destination,
-            id: self.place(),
-            kind: FailureKind::Policy,
-            message: format!(
-                "another archive of {bytes} bytes is there as backup {}, and is not overwritten",
-                ids.backup
-            ),
-            hint: "replace it with --force, or restore under the ids of a placeholder with --as"
-                .to_owned(),
-        }
-    }
-
-    fn source_itself(&self, ids: Ids) -> Failure {
-        Failure {
-            scope: Scope::Destination,
-            id: self.place(),
-            kind: FailureKind::Policy,
-            message: format!(
-                "the backup disk is a destination that copies are read from: what it holds of backup {} \
-                 is not overwritten",
-                ids.backup
-            ),
-            hint: "name the panel's own directory or bucket; a damaged copy is mended by \
-                   `nestegg verify --repair`"
-                .to_owned(),
-        }
-    }
-
-    fn failed(&self, error: &crate::destination::Error) -> Failure {
-        error.failure(Scope::Destination, self.place())
     }
 }
 

@@ -1,12 +1,17 @@
 //! `restore --drill`: random copies fetched, verified, unpacked and walked to their end; nothing is written.
 
+use serde_json::Value;
 use serde_json::json;
 
 use crate::config::settings::restore::CopiesFrom;
 use crate::config::settings::restore::DrillJob;
+use crate::destination::Destination;
 use crate::env::StopSignal;
 use crate::ledger;
+use crate::ledger::DestinationRef;
 use crate::ledger::StoredProof;
+use crate::model::content::Inspect;
+use crate::model::finding::Depth;
 use crate::model::holding::HeldCopy;
 use crate::model::member::MemberGlob;
 use crate::model::outcome::Ended;
@@ -20,11 +25,12 @@ use crate::ops::restore::Restore;
 use crate::ops::restore::chosen::unreachable;
 use crate::ops::restore::inventory::Inventory;
 use crate::ops::restore::inventory::Sought;
+use crate::ops::verify::check::check;
+use crate::ops::verify::record;
 use crate::plan;
 use crate::report::drill::DrillReport;
 use crate::report::drill::DrillState;
 use crate::report::drill::DrilledCopy;
-use crate::transfer::compute::Inspect;
 use crate::transfer::pump::Nowhere;
 use crate::transfer::readback;
 use crate::transfer::readback::NotRead;
@@ -44,12 +50,18 @@ pub enum Record<'b> {
     Nowhere,
 }
 
+/// Whether the stored object seems to be missing or damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Suspicion {
+    None,
+    Lost,
+}
+
 /// What one copy came to.
 struct Drilled {
     copy: DrilledCopy,
     proof: StoredProof,
-    /// What is wrong with the copy itself, so that it no longer counts as held.
-    lost: Option<Failure>,
+    suspicion: Suspicion,
 }
 
 /// Drills with random copies, one after the other; what fails does not keep the others from it.
@@ -88,14 +100,18 @@ pub async fn drill(
     if held.is_empty() {
         report.errors.push(nothing_held(job));
     }
-    for copy in plan::drill::sample(held, sample, env.seed()) {
+    let taken = plan::drill::sample(held, sample, env.seed());
+    let bytes = taken.iter().map(|copy| copy.stored_bytes).sum();
+    let observer = &restore.shared.observer;
+    observer.planned(taken.len() as u64, bytes);
+    for copy in taken {
         if env.cancel.is_cancelled() {
             report.copies.push(described(&copy, DrillState::NotReached));
             continue;
         }
         let drilled = restore.drill_one(&inventory, &copy).await;
         if let Record::In(book) = record
-            && let Err(error) = note(book, &copy, &drilled).await
+            && let Err(error) = restore.note(book, &inventory, &copy, &drilled).await
         {
             report.errors.push(unrecorded(&error));
         }
@@ -126,15 +142,11 @@ fn is_meant(job: &DrillJob, copy: &HeldCopy) -> bool {
 
 /// What could not be looked at, and copies of servers that are meant that are broken by their sidecars.
 fn errors(job: &DrillJob, inventory: &Inventory) -> Vec<Failure> {
-    let broken = inventory.broken.iter().filter(|broken| {
-        let (identifier, name) = broken
-            .called
-            .as_ref()
-            .map_or(("", ""), |(identifier, name)| (identifier, name));
-        let mut selectors = job.servers.iter();
-        job.servers.is_empty()
-            || selectors.any(|selector| selector.matches_words(broken.server, identifier, name))
-    });
+    let sought = Sought::Servers(&job.servers);
+    let broken = inventory
+        .broken
+        .iter()
+        .filter(|broken| inventory.may_be_sought(broken, sought, &[]));
     let broken = broken.map(|broken| &broken.failure);
     inventory.failures.iter().chain(broken).cloned().collect()
 }
@@ -215,7 +227,7 @@ impl Restore<'_> {
             Ok(_back) => Drilled {
                 copy: described(copy, DrillState::AtRest),
                 proof: StoredProof::Held,
-                lost: None,
+                suspicion: Suspicion::None,
             },
             Err(not_read) => unread(copy, not_read),
         }
@@ -262,7 +274,7 @@ impl Restore<'_> {
                 )
             },
             proof: StoredProof::Held,
-            lost: None,
+            suspicion: Suspicion::None,
         }
     }
 }
@@ -274,24 +286,28 @@ fn failed(copy: &HeldCopy, failure: Failure) -> Drilled {
             ..described(copy, DrillState::Failed)
         },
         proof: StoredProof::Missing,
-        lost: None,
+        suspicion: Suspicion::None,
     }
 }
 
-/// What a copy that was not read to its end comes to. One that is damaged or gone is lost.
+/// What a copy that was not read to its end comes to. One that seems damaged or gone is looked at again.
 fn unread(copy: &HeldCopy, not_read: NotRead) -> Drilled {
     let NotRead { failure, whose, .. } = not_read;
     match whose {
         Whose::Nobody => Drilled {
             copy: described(copy, DrillState::NotReached),
             proof: StoredProof::Missing,
-            lost: None,
+            suspicion: Suspicion::None,
         },
         Whose::Sink => failed(copy, failure),
         Whose::Copy => {
             let is_lost = matches!(failure.kind, FailureKind::Integrity | FailureKind::NotFound);
             Drilled {
-                lost: is_lost.then(|| failure.clone()),
+                suspicion: if is_lost {
+                    Suspicion::Lost
+                } else {
+                    Suspicion::None
+                },
                 ..failed(copy, failure)
             }
         }
@@ -314,35 +330,82 @@ fn lacks(copy: &HeldCopy, missing: &[MemberGlob]) -> Failure {
     }
 }
 
-/// Writes down what a copy came to; one that the ledger does not know is left out.
-async fn note(book: &Book, copy: &HeldCopy, drilled: &Drilled) -> Result<(), ledger::Error> {
-    if drilled.copy.state == DrillState::NotReached {
-        return Ok(());
-    }
-    let detail = json!({
-        "outcome": drilled.copy.state.as_str(),
-        "duration_ms": drilled.copy.duration_ms,
-        "entries": drilled.copy.structure.map(|found| found.entries),
-        "unpacked_bytes": drilled.copy.structure.map(|found| found.unpacked_bytes),
-        "missing": drilled.copy.missing,
-        "error": drilled.copy.failure.as_ref().map(|failure| {
-            json!({"kind": failure.kind.as_str(), "message": failure.message})
-        }),
-    });
-    let (location, key) = (copy.location.clone(), copy.key.clone());
-    let (proof, lost) = (drilled.proof, drilled.lost.clone());
-    let noted = book.write(move |ledger, run, now| {
-        let Some(destination) = ledger.find_destination(&location)? else {
+impl Restore<'_> {
+    /// Writes down what a copy came to; one that the ledger does not know is left out.
+    ///
+    /// Before a copy no longer counts as held it is checked as `verify` does: a disk that is not mounted
+    /// and one bad reading lose no copy.
+    async fn note(
+        &self,
+        book: &Book,
+        inventory: &Inventory,
+        copy: &HeldCopy,
+        drilled: &Drilled,
+    ) -> Result<(), ledger::Error> {
+        if drilled.copy.state == DrillState::NotReached {
+            return Ok(());
+        }
+        let location = copy.location.clone();
+        let found = book.read(move |ledger| ledger.find_destination(&location));
+        let Some(destination) = found.await? else {
             return Ok(());
         };
-        ledger.record_drill(run, destination, &key, proof, &detail, now)?;
-        match lost {
-            Some(failure) => ledger.record_lost(run, destination, &key, &failure, now),
+        // Of a destination that was moved, the place read may not be the one recorded.
+        let place = inventory.place_of(copy);
+        let place = place.filter(|place| place.location() == copy.location);
+        let proof = place.map_or(StoredProof::Missing, |_| drilled.proof);
+        let (key, detail) = (copy.key.clone(), detail(&drilled.copy));
+        let noted = book.write(move |ledger, run, now| {
+            ledger.record_drill(run, destination, &key, proof, &detail, now)
+        });
+        match noted.await {
+            Err(ledger::Error::UnknownServer { .. } | ledger::Error::UnknownBackup { .. }) => {
+                return Ok(());
+            }
+            noted => noted?,
+        }
+        match (drilled.suspicion, place) {
+            (Suspicion::Lost, Some(place)) => self.look_again(book, destination, place, copy).await,
+            (Suspicion::Lost, None) | (Suspicion::None, _) => Ok(()),
+        }
+    }
+
+    async fn look_again(
+        &self,
+        book: &Book,
+        reference: DestinationRef,
+        place: &Destination,
+        copy: &HeldCopy,
+    ) -> Result<(), ledger::Error> {
+        let (server, backup, location) = (copy.server, copy.backup, copy.location.clone());
+        let recorded = book
+            .read(move |ledger| {
+                let copies = ledger.recorded_copies_of(server, backup)?;
+                Ok(copies
+                    .into_iter()
+                    .find(|recorded| recorded.copy.location == location))
+            })
+            .await?;
+        let Some(recorded) = recorded else {
+            return Ok(());
+        };
+        match check(place, &recorded, Depth::Full, &self.shared).await {
+            Some(seen) => record::seen(book, reference, &recorded, &seen).await,
             None => Ok(()),
         }
-    });
-    match noted.await {
-        Err(ledger::Error::UnknownServer { .. } | ledger::Error::UnknownBackup { .. }) => Ok(()),
-        noted => noted,
     }
+}
+
+/// What the ledger keeps of a drill.
+fn detail(copy: &DrilledCopy) -> Value {
+    json!({
+        "outcome": copy.state.as_str(),
+        "duration_ms": copy.duration_ms,
+        "entries": copy.structure.map(|found| found.entries),
+        "unpacked_bytes": copy.structure.map(|found| found.unpacked_bytes),
+        "missing": copy.missing,
+        "error": copy.failure.as_ref().map(|failure| {
+            json!({"kind": failure.kind.as_str(), "message": failure.message})
+        }),
+    })
 }

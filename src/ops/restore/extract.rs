@@ -2,6 +2,7 @@
 
 use crate::config::settings::restore::Existing;
 use crate::config::settings::restore::ExtractJob;
+use crate::model::content::Inspect;
 use crate::model::ids::DestinationName;
 use crate::model::outcome::Failure;
 use crate::ops::Error;
@@ -11,13 +12,13 @@ use crate::ops::restore::source::Candidate;
 use crate::ops::restore::source::NotRestored;
 use crate::ops::restore::source::Restored;
 use crate::ops::restore::source::first_that_proves;
+use crate::report::restore::Coverage;
 use crate::report::restore::RestoreReport;
 use crate::report::restore::RestoreState;
 use crate::report::restore::RestoreTarget;
 use crate::report::restore::RestoredBackup;
 use crate::report::restore::TargetKind;
 use crate::transfer::Shared;
-use crate::transfer::compute::Inspect;
 use crate::transfer::extract::ExtractSink;
 use crate::transfer::extract::Extracted;
 use crate::transfer::extract::Overwrite;
@@ -30,10 +31,7 @@ use crate::transfer::unseal::Identities;
 ///
 /// # Errors
 /// Those of [`Restore::choose`].
-pub(super) async fn restore(
-    restore: &Restore<'_>,
-    job: &ExtractJob,
-) -> Result<RestoreReport, Error> {
+pub async fn restore(restore: &Restore<'_>, job: &ExtractJob) -> Result<RestoreReport, Error> {
     let started_at = restore.shared.env.now();
     let target = Target {
         directory: job.folder.clone(),
@@ -47,6 +45,8 @@ pub(super) async fn restore(
         found: chosen,
         errors,
     } = restore.choose(&job.choice).await?;
+    let bytes = chosen.subject.stored_bytes;
+    restore.shared.observer.planned(1, bytes);
     let unpacked = extract(
         &target,
         &chosen.candidates,
@@ -79,6 +79,7 @@ pub(super) async fn restore(
         ended: restore.ended(backup.state),
         backups: vec![backup],
         errors,
+        coverage: Coverage::Whole,
     })
 }
 

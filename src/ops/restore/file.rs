@@ -7,6 +7,7 @@ use crate::config::settings::restore::Existing;
 use crate::config::settings::restore::OutputJob;
 use crate::config::settings::restore::OutputTo;
 use crate::env::StopSignal;
+use crate::model::content::Inspect;
 use crate::model::outcome::Ended;
 use crate::model::outcome::Scope;
 use crate::ops::Error;
@@ -14,12 +15,12 @@ use crate::ops::restore::Restore;
 use crate::ops::restore::chosen::Chosen;
 use crate::ops::restore::chosen::Found;
 use crate::ops::restore::source::Restored;
+use crate::report::restore::Coverage;
 use crate::report::restore::RestoreReport;
 use crate::report::restore::RestoreState;
 use crate::report::restore::RestoreTarget;
 use crate::report::restore::RestoredBackup;
 use crate::report::restore::TargetKind;
-use crate::transfer::compute::Inspect;
 use crate::transfer::readback::PART_BYTES;
 use crate::transfer::sink::file::FileSink;
 use crate::transfer::sink::file::Occupied;
@@ -32,7 +33,7 @@ const STDOUT: &str = "standard output";
 ///
 /// # Errors
 /// [`Error::Output`] when the file can't be made; those of [`Restore::choose`].
-pub(super) async fn restore(
+pub async fn restore(
     restore: &Restore<'_>,
     job: &OutputJob,
     stdout: Box<dyn Write + Send>,
@@ -71,6 +72,7 @@ pub(super) async fn restore(
         ended: restore.ended(backup.state),
         backups: vec![backup],
         errors,
+        coverage: Coverage::Whole,
     })
 }
 

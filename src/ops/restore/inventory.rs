@@ -74,6 +74,8 @@ pub struct Inventory {
     pub broken: Vec<BrokenCopy>,
     /// What could not be looked at.
     pub failures: Vec<Failure>,
+    /// By whose account.
+    pub by: CopiesFrom,
 }
 
 /// What should be a copy and is of no use.
@@ -247,6 +249,7 @@ impl Restore<'_> {
             places: opened.destinations,
             broken: Vec::new(),
             failures: opened.failures,
+            by: CopiesFrom::Ledger,
         };
         let mut looked_at = BTreeSet::new();
         let mut found = Vec::new();
@@ -291,6 +294,7 @@ pub(in crate::ops) async fn by_sidecars(opened: OpenedPlaces, sought: Sought<'_>
     let mut inventory = Inventory {
         places: opened.destinations,
         failures: opened.failures,
+        by: CopiesFrom::Sidecars,
         ..Inventory::default()
     };
     for place in &inventory.places {

@@ -1,12 +1,15 @@
 //! A backup into a server of a panel, through the panel's API alone (`panel-contract.md` section 7).
 //!
-//! Order: look (state, room, files) → ask → stop → archive onto the node → empty → unpack → remove
-//! the archive → start. Nothing is deleted before the archive is whole on the node, and every step
-//! finds what an earlier run left: a killed restore is finished by the same command.
+//! Order: look (state, room, files) → ask → note that it runs → stop → archive onto the node → empty →
+//! unpack → remove the archive → start → remove the note. Nothing is deleted before the archive is
+//! whole on the node, and every step finds what an earlier run left: a killed restore is finished by
+//! the same command.
 
 pub mod became;
 pub mod because;
 pub mod bring;
+pub mod consent;
+pub mod delete;
 pub mod error;
 pub mod job;
 pub mod pull;
@@ -15,20 +18,20 @@ pub mod tail;
 pub mod unpack;
 pub mod upload;
 
-use std::fmt;
 use std::time::Duration;
-
-use futures_util::future::BoxFuture;
 
 use crate::model::ids::ServerId;
 use crate::model::outcome::Scope;
 use crate::model::server::ServerState;
 use crate::model::text::shown_name;
 use crate::ops::restore::panel::became::ToPanelReport;
+use crate::ops::restore::panel::consent::Asker;
+use crate::ops::restore::panel::consent::Consent;
+use crate::ops::restore::panel::consent::Deed;
 use crate::ops::restore::panel::error::Error;
 use crate::ops::restore::panel::job::Job;
 use crate::ops::restore::panel::job::Reached;
-use crate::ops::restore::panel::sftp::SftpAccess;
+use crate::ops::restore::panel::sftp::access::SftpAccess;
 use crate::ops::restore::source::Candidate;
 use crate::panel;
 use crate::panel::Call;
@@ -77,66 +80,6 @@ pub enum SftpLogin {
     With(SftpAccess),
 }
 
-/// Something that can't be undone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deed {
-    /// The server's name, fit to be shown; to be typed in agreement.
-    pub server_name: String,
-    /// The server.
-    pub server: ServerId,
-    /// How many names are in its root.
-    pub names: usize,
-    /// What becomes of them.
-    pub files: Files,
-}
-
-impl Deed {
-    /// It in a few words.
-    pub const fn words(&self) -> &'static str {
-        match self.files {
-            Files::Keep => "overwrite files of the server",
-            Files::Truncate => "delete all files of the server",
-        }
-    }
-}
-
-/// An answer to a [`Deed`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consent {
-    /// Do it.
-    Given,
-    /// What was typed is not the server's name.
-    Declined,
-    /// There is nobody to ask.
-    NobodyThere,
-}
-
-/// Whoever is asked.
-pub trait Asker: Send + Sync + fmt::Debug {
-    /// Asks.
-    fn may(&self, deed: Deed) -> BoxFuture<'_, Consent>;
-}
-
-/// Nobody is there to ask.
-#[derive(Debug, Clone, Copy)]
-pub struct NobodyThere;
-
-impl Asker for NobodyThere {
-    fn may(&self, _deed: Deed) -> BoxFuture<'_, Consent> {
-        Box::pin(std::future::ready(Consent::NobodyThere))
-    }
-}
-
-/// Agreed beforehand (`--yes`).
-#[derive(Debug, Clone, Copy)]
-pub struct Agreed;
-
-impl Asker for Agreed {
-    fn may(&self, _deed: Deed) -> BoxFuture<'_, Consent> {
-        Box::pin(std::future::ready(Consent::Given))
-    }
-}
-
 /// Waits of a restore into a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToPanelTuning {
@@ -156,6 +99,8 @@ pub struct ToPanelTuning {
     pub settle: Duration,
     /// How long a presigned URL is good for.
     pub presigned_for: Duration,
+    /// How long a node may take to make a file of an upload whose last byte it has.
+    pub upload_patience: Duration,
     /// How long a login over SFTP may take.
     pub login_patience: Duration,
 }
@@ -172,6 +117,7 @@ impl ToPanelTuning {
         // Longer than a node takes between two members; panels keep resources for 20 s.
         settle: Duration::from_mins(3),
         presigned_for: Duration::from_mins(15),
+        upload_patience: Duration::from_mins(15),
         login_patience: Duration::from_secs(30),
     };
 }
@@ -245,34 +191,41 @@ async fn steps(job: &mut Job<'_>, server_name: &mut String) -> Result<(), Error>
     let now = job.unless_stopped(request.panel.resources(server)).await?;
     let root = job.root().await?;
     let ours = |entry: &&FileEntry| job::is_ours(&entry.name, job.backup);
-    let said_it_ran = root
-        .iter()
-        .filter(ours)
-        .any(|entry| job::says_it_ran(&entry.name, job.backup));
+    let note = job.note_name();
+    let is_noted = root.iter().any(|entry| entry.name == note);
     let there_bytes = root.iter().filter(ours).map(|entry| entry.bytes).sum();
     let others = root.iter().filter(|entry| !ours(entry)).count();
     check_room(job, &hosting, now.disk_bytes, there_bytes)?;
     let routes = bring::routes(job, &hosting).await?;
     if others > 0 {
-        ask(request, server_name, others).await?;
+        job.unless_stopped(ask(request, server_name, others))
+            .await?;
     }
-    job.ran_before = said_it_ran
+    job.ran_before = is_noted
         || match now.state {
             PowerState::Running | PowerState::Starting => true,
             PowerState::Offline | PowerState::Stopping | PowerState::Other => false,
         };
+    if job.ran_before && !is_noted {
+        job.unless_stopped(request.panel.write_note(server, &note))
+            .await?;
+        job.reached = Reached::Noted;
+    }
     stop(job, now.state).await?;
     bring::bring(job, &hosting, &routes).await?;
     job.reached = Reached::Archived;
     match request.files {
         Files::Keep => {}
-        Files::Truncate => empty(job).await?,
+        Files::Truncate => delete::all_but_ours(job).await?,
     }
     unpack::unpack(job).await?;
     job.reached = Reached::Unpacked;
-    remove_archives(job).await?;
+    delete::archives(job).await?;
+    job.reached = Reached::Cleaned;
     if job.ran_before {
+        // Not given up when the run is told to stop: nothing would start the server later.
         request.panel.signal(server, Signal::Start).await?;
+        delete::note(job).await;
     }
     Ok(())
 }
@@ -364,77 +317,52 @@ async fn stop(job: &mut Job<'_>, state: PowerState) -> Result<(), Error> {
     }
 }
 
-/// Deletes everything but the archive, which is on the node and whole.
-async fn empty(job: &mut Job<'_>) -> Result<(), Error> {
-    let archive = job.archive_name();
-    let others = |root: Vec<FileEntry>| -> Vec<String> {
-        root.into_iter()
-            .map(|entry| entry.name)
-            .filter(|name| *name != archive)
-            .collect()
-    };
-    let names = others(job.root().await?);
-    if names.is_empty() {
-        return Ok(());
-    }
-    job.reached = Reached::Emptying;
-    let panel = job.request.panel;
-    job.unless_stopped(panel.delete_files(&job.request.server, &names))
-        .await?;
-    match others(job.root().await?).len() {
-        0 => Ok(()),
-        left => Err(Error::NotEmptied { left }),
-    }
-}
-
-/// Removes the archive, and what earlier runs left of it.
-async fn remove_archives(job: &Job<'_>) -> Result<(), Error> {
-    let names: Vec<String> = job
-        .root()
-        .await?
-        .into_iter()
-        .map(|entry| entry.name)
-        .filter(|name| job::is_ours(name, job.backup))
-        .collect();
-    if names.is_empty() {
-        return Ok(());
-    }
-    let panel = job.request.panel;
-    panel.delete_files(&job.request.server, &names).await?;
-    Ok(())
-}
-
 /// How it stands with the server after a restore that was not finished.
 fn left(job: &Job<'_>) -> Vec<String> {
     let archive = job.archive_name();
-    let mut left = Vec::new();
-    match job.reached {
+    let files = match job.reached {
         Reached::Looked => return vec!["nothing was changed in the server".to_owned()],
-        Reached::Stopping => left.push("the server was told to stop".to_owned()),
-        Reached::Stopped => left.push(format!(
+        Reached::Noted => {
+            return vec![format!(
+                "the server runs as before; all that is new is a note in its root, {}, which may be deleted",
+                job.note_name()
+            )];
+        }
+        Reached::Cleaned => {
+            return vec![
+                "its files are restored, and the archive is removed".to_owned(),
+                "it ran before and is stopped now: start it in the panel".to_owned(),
+            ];
+        }
+        Reached::Stopping => "the server was told to stop".to_owned(),
+        Reached::Stopped => format!(
             "its files are as they were; part of the archive may be in its root, as {archive}"
-        )),
-        Reached::Archived => left.push(format!(
-            "its files are as they were; the archive is in its root, as {archive}"
-        )),
-        Reached::Emptying => left.push(format!(
+        ),
+        Reached::Archived => {
+            format!("its files are as they were; the archive is in its root, as {archive}")
+        }
+        Reached::Emptying => format!(
             "its files are deleted, or some of them; the archive is in its root, as {archive}"
-        )),
-        Reached::Unpacking => left.push(format!(
-            "its files are partly restored; the archive is in its root, as {archive}"
-        )),
-        Reached::Unpacked => left.push(format!(
-            "its files are restored; the archive may still be in its root, as {archive}"
-        )),
-    }
+        ),
+        Reached::Unpacking => {
+            format!("its files are partly restored; the archive is in its root, as {archive}")
+        }
+        Reached::Unpacked => {
+            format!("its files are restored; the archive may still be in its root, as {archive}")
+        }
+    };
+    let mut left = vec![files];
+    let ours = job::pattern(job.backup);
     if job.ran_before {
-        left.push("it ran before and is stopped now".to_owned());
+        if job.reached != Reached::Stopping {
+            left.push("it ran before and is stopped now".to_owned());
+        }
         left.push(format!(
-            "run the same command again to go on, or delete {archive} and start the server in the panel"
+            "run the same command again to go on, or delete {ours} in its root and start the server in the panel"
         ));
     } else {
         left.push(format!(
-            "run the same command again to go on, or delete {archive} in the panel"
+            "run the same command again to go on, or delete {ours} in its root"
         ));
     }
     left

@@ -10,6 +10,7 @@ use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
 use crate::model::selector::ServerSelector;
 use crate::model::server::Server;
+use crate::model::server::ServerScope;
 use crate::ops::Error;
 use crate::ops::restore::Restore;
 use crate::ops::restore::chosen::Chosen;
@@ -19,16 +20,16 @@ use crate::ops::restore::panel::Request;
 use crate::ops::restore::panel::SftpLogin;
 use crate::ops::restore::panel::became::ToPanelReport;
 use crate::ops::restore::panel::became::Unpacked;
-use crate::ops::restore::panel::sftp::HostKeys;
-use crate::ops::restore::panel::sftp::SftpAccess;
-use crate::ops::restore::panel::sftp::SftpError;
+use crate::ops::restore::panel::sftp::access::HostKeys;
+use crate::ops::restore::panel::sftp::access::SftpAccess;
+use crate::ops::restore::panel::sftp::error::SftpError;
 use crate::ops::restore::source::NotRestored;
 use crate::panel::PanelClient;
 use crate::panel::PanelEndpoint;
-use crate::panel::ServerScope;
 use crate::plan::to_panel::Files;
 use crate::plan::to_panel::Route;
 use crate::plan::to_panel::Wish;
+use crate::report::restore::Coverage;
 use crate::report::restore::RestoreReport;
 use crate::report::restore::RestoreState;
 use crate::report::restore::RestoreTarget;
@@ -40,7 +41,7 @@ use crate::transfer::readback::Whose;
 ///
 /// # Errors
 /// [`Error::Panel`] and [`Error::ToServer`] before anything is done; those of [`Restore::choose`].
-pub(super) async fn restore(restore: &Restore<'_>, job: &PanelJob) -> Result<RestoreReport, Error> {
+pub async fn restore(restore: &Restore<'_>, job: &PanelJob) -> Result<RestoreReport, Error> {
     let started_at = restore.shared.env.now();
     let client = client(restore)?;
     let server = server(&client, &job.server).await?;
@@ -84,13 +85,14 @@ pub(super) async fn restore(restore: &Restore<'_>, job: &PanelJob) -> Result<Res
         ended: restore.ended(backup.state),
         backups: vec![backup],
         errors,
+        coverage: Coverage::Whole,
     })
 }
 
 fn client(restore: &Restore<'_>) -> Result<PanelClient, Error> {
     let panel = restore.settings.panels.first();
     let Some((panel, key)) = panel.and_then(|panel| Some((panel, panel.key.secret()?))) else {
-        return Err(Error::NoSuchTarget);
+        return Err(Error::NoPanel);
     };
     let endpoint = PanelEndpoint {
         name: panel.name.clone(),
@@ -121,19 +123,15 @@ async fn server(client: &PanelClient, selector: &ServerSelector) -> Result<Serve
 }
 
 fn login(job: &PanelJob) -> Result<SftpLogin, SftpError> {
-    let host_keys = || -> Result<HostKeys, SftpError> {
-        Ok(match &job.host_keys {
-            SftpHostKeys::Pinned(text) => {
-                HostKeys::Pinned(text.parse().map_err(|why| SftpError::UnusableKey { why })?)
-            }
-            SftpHostKeys::Known(file) => HostKeys::KnownHosts(file.clone().unwrap_or_default()),
-        })
+    let host_keys = || match &job.host_keys {
+        SftpHostKeys::Pinned(fingerprint) => HostKeys::Pinned(fingerprint.clone()),
+        SftpHostKeys::Known(file) => HostKeys::KnownHosts(file.clone().unwrap_or_default()),
     };
     Ok(match &job.sftp {
         SftpWords::None => SftpLogin::None,
-        SftpWords::Key(path) => SftpLogin::With(SftpAccess::with_key_file(path, host_keys()?)?),
+        SftpWords::Key(path) => SftpLogin::With(SftpAccess::with_key_file(path, host_keys())?),
         SftpWords::Password(path) => {
-            SftpLogin::With(SftpAccess::with_password_file(path, host_keys()?)?)
+            SftpLogin::With(SftpAccess::with_password_file(path, host_keys())?)
         }
     })
 }

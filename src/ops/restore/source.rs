@@ -1,11 +1,11 @@
 //! Which copies a restore may read, and reading the first of them that proves right.
 
 use crate::destination::Destination;
+use crate::model::content::Inspect;
 use crate::model::content::StreamId;
 use crate::model::holding::HeldCopy;
 use crate::model::outcome::Failure;
 use crate::transfer::Shared;
-use crate::transfer::compute::Inspect;
 use crate::transfer::pump::Sink;
 use crate::transfer::readback;
 use crate::transfer::readback::NotRead;

@@ -8,6 +8,7 @@ use crate::destination::SidecarRead;
 use crate::destination::StoredObject;
 use crate::ledger::RecordedCopy;
 use crate::model::checksum::ContentDigest;
+use crate::model::content::Inspect;
 use crate::model::content::VerifiedContent;
 use crate::model::finding::ArchiveFinding;
 use crate::model::finding::Depth;
@@ -18,7 +19,6 @@ use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
 use crate::transfer::Shared;
-use crate::transfer::compute::Inspect;
 use crate::transfer::pump::Nowhere;
 use crate::transfer::readback;
 use crate::transfer::readback::NotRead;
@@ -215,7 +215,7 @@ async fn read(destination: &Destination, copy: &HeldCopy, shared: &Shared) -> Op
                     failure.kind,
                     FailureKind::Integrity | FailureKind::NotFound | FailureKind::Transfer
                 );
-                why = Some(failure);
+                why = Some(after(why, failure));
                 if !is_of_the_copy {
                     break;
                 }
@@ -230,4 +230,38 @@ async fn read(destination: &Destination, copy: &HeldCopy, shared: &Shared) -> Op
         read_bytes,
         ..Looked::at(finding)
     })
+}
+
+/// What readings come to: that the bytes are wrong only when every one of them says so. One that broke
+/// off says nothing, whatever came before or after it.
+fn after(earlier: Option<Failure>, now: Failure) -> Failure {
+    match earlier {
+        Some(earlier) if earlier.kind != FailureKind::Integrity => earlier,
+        Some(_) | None => now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_wrong_only_when_every_reading_says_so() {
+        let failure = |kind| Failure {
+            scope: Scope::Backup,
+            id: String::new(),
+            kind,
+            message: String::new(),
+            hint: String::new(),
+        };
+        let come_to = |kinds: [FailureKind; READINGS as usize]| {
+            let readings = kinds.into_iter().map(failure);
+            let come = readings.fold(None, |why, reading| Some(after(why, reading)));
+            come.unwrap().kind
+        };
+        let (wrong, broken_off) = (FailureKind::Integrity, FailureKind::Transfer);
+        assert_eq!(come_to([wrong, wrong]), wrong);
+        assert_eq!(come_to([wrong, broken_off]), broken_off);
+        assert_eq!(come_to([broken_off, wrong]), broken_off);
+    }
 }

@@ -17,23 +17,19 @@ use crate::ledger::CopyRef;
 use crate::ledger::CopyToCheck;
 use crate::ledger::DestinationRef;
 use crate::ledger::RecordedCopy;
-use crate::model::finding::ArchiveFinding;
 use crate::model::finding::CheckedCopy;
 use crate::model::finding::Depth;
-use crate::model::finding::Finding;
 use crate::model::finding::Repair;
-use crate::model::finding::SidecarFinding;
 use crate::model::finding::Standing;
 use crate::model::ids::BackupId;
 use crate::model::ids::DestinationName;
 use crate::model::outcome::Failure;
-use crate::model::outcome::FailureKind;
-use crate::model::outcome::Scope;
 use crate::model::subset::Subset;
 use crate::ops::mirror::book::Book;
 use crate::ops::mirror::ready::DestinationTarget;
 use crate::ops::verify::check::Seen;
 use crate::ops::verify::check::check;
+use crate::ops::verify::record;
 use crate::plan::verify::Checkable;
 use crate::plan::verify::Planned;
 use crate::plan::verify::Selection;
@@ -328,36 +324,10 @@ impl Checks<'_> {
         recorded: &RecordedCopy,
         seen: &Seen,
     ) -> Result<(), ledger::Error> {
-        let Some(reference) = target.reference else {
-            return Ok(());
-        };
-        let key = recorded.copy.key.clone();
-        let finding = seen.finding.clone();
-        if let Some(proof) = seen.proof.clone() {
-            return self
-                .book
-                .write(move |ledger, run, now| {
-                    ledger.record_verified(run, reference, &proof, &finding, now)
-                })
-                .await;
+        match target.reference {
+            Some(reference) => record::seen(self.book, reference, recorded, seen).await,
+            None => Ok(()),
         }
-        if seen.finding.archive.is_lost() {
-            let failure = bad_archive(target, recorded, &finding);
-            return self
-                .book
-                .write(move |ledger, run, now| {
-                    ledger.record_bad_copy(run, reference, &key, &finding, &failure, now)
-                })
-                .await;
-        }
-        if is_nothing_new(&finding) {
-            return Ok(());
-        }
-        self.book
-            .write(move |ledger, run, now| {
-                ledger.record_finding(run, reference, &key, &finding, now)
-            })
-            .await
     }
 
     /// Where else the ledger has a held copy of the same backup.
@@ -376,46 +346,6 @@ impl Checks<'_> {
                     .collect())
             })
             .await
-    }
-}
-
-/// A copy that is there as far as was looked: that leaves no mark in the ledger.
-fn is_nothing_new(finding: &Finding) -> bool {
-    matches!(
-        (&finding.archive, &finding.sidecar),
-        (
-            ArchiveFinding::Present | ArchiveFinding::Sound,
-            SidecarFinding::Sound
-        )
-    )
-}
-
-/// Why a copy no longer counts, as the ledger keeps it.
-///
-/// A copy that is missing may come back with its disk, and be taken over then; what is damaged is
-/// not to be believed.
-pub(super) fn bad_archive(
-    target: &DestinationTarget,
-    recorded: &RecordedCopy,
-    finding: &Finding,
-) -> Failure {
-    let place = target.destination.name();
-    let said = finding.complaint(recorded.copy.stored_bytes);
-    Failure {
-        scope: Scope::Backup,
-        id: recorded.copy.backup.to_string(),
-        kind: match finding.archive {
-            ArchiveFinding::Missing => FailureKind::NotFound,
-            ArchiveFinding::Sound
-            | ArchiveFinding::Present
-            | ArchiveFinding::Truncated { .. }
-            | ArchiveFinding::Longer { .. }
-            | ArchiveFinding::Altered
-            | ArchiveFinding::Changed
-            | ArchiveFinding::Unread(_) => FailureKind::Integrity,
-        },
-        message: format!("the copy at `{place}` is bad: {}", said.unwrap_or_default()),
-        hint: String::new(),
     }
 }
 

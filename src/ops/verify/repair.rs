@@ -32,7 +32,7 @@ use crate::ops::verify::check::Seen;
 use crate::ops::verify::check::check;
 use crate::ops::verify::checks::Checked;
 use crate::ops::verify::checks::Checks;
-use crate::ops::verify::checks::bad_archive;
+use crate::ops::verify::record::bad_archive;
 use crate::ops::verify::repair::sources::Made;
 use crate::ops::verify::repair::sources::NotMade;
 use crate::ops::verify::repair::sources::Way;
@@ -323,7 +323,7 @@ impl Mender<'_> {
         if seen.finding.archive.is_lost() {
             failures.push(Failure {
                 kind: FailureKind::Integrity,
-                ..bad_archive(target, recorded, &seen.finding)
+                ..bad_archive(recorded, &seen.finding)
             });
         }
         Ok(())

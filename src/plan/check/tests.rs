@@ -132,7 +132,7 @@ fn a_panel_is_held_against_the_copies_by_what_it_promises() {
     let mut with_digest = copy(2);
     with_digest.panel_checksum = Some(digest.to_string());
     let copies = [copy(1), with_digest, copy(3)];
-    let of = |absence| ListedServer {
+    let of = |seen| ListedServer {
         server: server(),
         backups: vec![
             // Without a digest the length is no promise.
@@ -140,10 +140,10 @@ fn a_panel_is_held_against_the_copies_by_what_it_promises() {
             listed(2, 99, PanelChecksum::Digest(digest.clone())),
             listed(4, 1, PanelChecksum::Absent),
         ],
-        absence,
+        seen,
     };
     let main: PanelName = "main".parse().unwrap();
-    let whole = compare_panel(&main, &[of(Absence::Means)], &copies);
+    let whole = compare_panel(&main, &[of(ListingSeen::Whole)], &copies);
     assert_eq!(
         signs(&whole),
         [
@@ -154,6 +154,6 @@ fn a_panel_is_held_against_the_copies_by_what_it_promises() {
         ]
     );
     assert_eq!(whole[1].fields, ["bytes"]);
-    let partial = compare_panel(&main, &[of(Absence::MeansNothing)], &copies);
+    let partial = compare_panel(&main, &[of(ListingSeen::Partial)], &copies);
     assert_eq!(signs(&partial), signs(&whole)[..3]);
 }

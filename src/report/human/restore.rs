@@ -7,6 +7,7 @@ use std::io::Write;
 use serde_json::Value;
 
 use crate::model::outcome::Failure;
+use crate::model::outcome::FailureKind;
 use crate::model::server::Allocation;
 use crate::model::server::MASK;
 use crate::model::text::one_line;
@@ -16,6 +17,7 @@ use crate::report::human::style;
 use crate::report::human::style::Style;
 use crate::report::human::style::Tone;
 use crate::report::human::summary;
+use crate::report::restore::Coverage;
 use crate::report::restore::RestoreReport;
 use crate::report::restore::RestoreState;
 use crate::report::restore::RestoredBackup;
@@ -38,7 +40,8 @@ pub fn restore(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let all_is_well = report.backups.iter().all(|backup| backup.state.is_there());
+    let are_there = report.backups.iter().all(|backup| backup.state.is_there());
+    let all_is_well = are_there && report.coverage == Coverage::Whole;
     if verbosity == Verbosity::Quiet && all_is_well {
         return Ok(());
     }
@@ -58,6 +61,12 @@ pub fn restore(
             let note = one_line(note, PLACE_CHARACTERS);
             summary::entry("note", &note, Tone::Careful, style, out)?;
         }
+    }
+    if report.coverage == Coverage::MayLack {
+        writeln!(
+            out,
+            "There may be more backups than could be found: see the warnings."
+        )?;
     }
     if report.backups.len() == 1 {
         return Ok(());
@@ -95,8 +104,7 @@ fn place(report: &RestoreReport) -> String {
         TargetKind::File
         | TargetKind::Folder
         | TargetKind::BackupDisk
-        | TargetKind::PanelServer
-        | TargetKind::Nowhere => one_line(&report.target.place, PLACE_CHARACTERS),
+        | TargetKind::PanelServer => one_line(&report.target.place, PLACE_CHARACTERS),
     }
 }
 
@@ -127,12 +135,20 @@ pub fn restore_errors(report: &RestoreReport, style: Style, out: &mut dyn Write)
                 errors::write_failure(&subject, failure, style, out)?;
             }
         }
+        let is_bad = |failure: &Failure| {
+            matches!(failure.kind, FailureKind::Integrity | FailureKind::NotFound)
+        };
         if let (true, Some(used), Some(_)) = (is_there, backup.used(), backup.passed_over().next())
         {
             let word = style.paint("warning:", Tone::Careful);
+            let mend = if backup.passed_over().any(is_bad) {
+                "; mend the other copy with `nestegg verify --repair`"
+            } else {
+                ""
+            };
             writeln!(
                 out,
-                "{word} {subject}: it was restored from {} instead, and is whole; mend the other copy with `nestegg verify --repair`",
+                "{word} {subject}: it was restored from {} instead, and is whole{mend}",
                 style::name(used.destination.as_str()),
             )?;
         }

@@ -22,6 +22,10 @@ use crate::model::member::shown_member;
 use crate::transfer::extract::Extracted;
 use crate::transfer::extract::LeftOut;
 use crate::transfer::extract::WhyLeftOut;
+use crate::transfer::extract::facts::is_unknown_sparse;
+use crate::transfer::extract::facts::mode_of;
+use crate::transfer::extract::facts::modified_at;
+use crate::transfer::extract::facts::settle;
 use crate::transfer::extract::tree;
 use crate::transfer::extract::tree::Missing;
 use crate::transfer::extract::tree::ModifiedAt;
@@ -378,7 +382,7 @@ impl Visitor for Unpack {
 }
 
 /// Why one member was not made.
-enum Failed {
+pub(super) enum Failed {
     LeftOut(WhyLeftOut),
     Refused(String),
     Unread(String),
@@ -394,7 +398,7 @@ impl Failed {
         clippy::needless_pass_by_value,
         reason = "it is what `map_err` hands over"
     )]
-    fn unread(error: std::io::Error) -> Self {
+    pub(super) fn unread(error: std::io::Error) -> Self {
         Self::Unread(error.to_string())
     }
 
@@ -403,7 +407,7 @@ impl Failed {
     }
 
     /// A name that this file system can't hold is one member's trouble, anything else is everyone's.
-    fn os(action: &'static str, source: Errno) -> Self {
+    pub(super) fn os(action: &'static str, source: Errno) -> Self {
         match source {
             Errno::NAMETOOLONG | Errno::ILSEQ => Self::LeftOut(WhyLeftOut::Name),
             source => Self::Os { action, source },
@@ -458,94 +462,6 @@ impl Place<'_> {
             )),
             Some(_) => rustix::fs::unlinkat(self.directory, self.name, AtFlags::empty())
                 .map_err(|error| Failed::os("replace", error)),
-        }
-    }
-}
-
-/// Gives a file that is whole its mode and time.
-fn settle<R: Read>(file: &File, entry: &mut Entry<'_, R>) -> Result<(), Failed> {
-    rustix::fs::fchmod(file, mode_of(entry, 0o644))
-        .map_err(|error| Failed::os("set the mode of", error))?;
-    if let Some(modified_at) = modified_at(entry)? {
-        rustix::fs::futimens(file, &modified_at.timestamps())
-            .map_err(|error| Failed::os("set the time of", error))?;
-    }
-    Ok(())
-}
-
-/// The permissions alone: no set-user-id, set-group-id or sticky bit.
-fn mode_of<R: Read>(entry: &Entry<'_, R>, otherwise: u32) -> Mode {
-    Mode::from_raw_mode((entry.header().mode().unwrap_or(otherwise) & 0o777) as _)
-}
-
-/// When a member was last changed: to the second, or finer where the archive says so.
-fn modified_at<R: Read>(entry: &mut Entry<'_, R>) -> Result<Option<ModifiedAt>, Failed> {
-    let in_header = entry.header().mtime().ok().map(|seconds| ModifiedAt {
-        seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
-        nanoseconds: 0,
-    });
-    let finer = entry
-        .pax_extensions()
-        .map_err(Failed::unread)?
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .filter(|field| field.key_bytes() == b"mtime")
-        .find_map(|field| pax_time(field.value().ok()?));
-    Ok(finer.or(in_header))
-}
-
-/// A time in the decimal form of pax headers (POSIX.1-2017, pax, "pax Header Block").
-fn pax_time(text: &str) -> Option<ModifiedAt> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits: String = fraction
-        .chars()
-        .chain("000000000".chars())
-        .take(9)
-        .collect();
-    let nanoseconds: i32 = digits.parse().ok().filter(|number| *number >= 0)?;
-    let seconds: i64 = whole.parse().ok()?;
-    if whole.starts_with('-') && nanoseconds > 0 {
-        return Some(ModifiedAt {
-            seconds: seconds.checked_sub(1)?,
-            nanoseconds: 1_000_000_000 - nanoseconds,
-        });
-    }
-    Some(ModifiedAt {
-        seconds,
-        nanoseconds,
-    })
-}
-
-/// Whether the data of a member is a sparse file in the form of newer GNU tars, whose map would be taken
-/// for content.
-fn is_unknown_sparse<R: Read>(entry: &mut Entry<'_, R>) -> Result<bool, Failed> {
-    let fields = entry.pax_extensions().map_err(Failed::unread)?;
-    Ok(fields
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .any(|field| field.key_bytes().starts_with(b"GNU.sparse.")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pax_times_are_read_to_the_nanosecond() {
-        for (text, expected) in [
-            ("1730000000", Some((1_730_000_000, 0))),
-            ("1730000000.5", Some((1_730_000_000, 500_000_000))),
-            ("1730000000.1234567891", Some((1_730_000_000, 123_456_789))),
-            ("-1.25", Some((-2, 750_000_000))),
-            ("-0.25", Some((-1, 750_000_000))),
-            ("", None),
-            ("soon", None),
-            ("1.x", None),
-        ] {
-            let read = pax_time(text).map(|at| (at.seconds, at.nanoseconds));
-            assert_eq!(read, expected, "{text}");
         }
     }
 }

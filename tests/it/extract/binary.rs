@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use crate::extract::traces;
-use crate::extract::unpacked_by_tar;
 use crate::support::archive::Archive;
 use crate::support::held::Held;
 use crate::support::held::Node;
 use crate::support::held::tree;
+use crate::support::held::unpacked_by_tar;
 use crate::support::members::Members;
 use crate::support::world::Ran;
 

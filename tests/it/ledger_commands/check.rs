@@ -310,7 +310,7 @@ async fn a_row_of_another_opinion_is_told_by_its_fields_and_never_changed() {
             "UPDATE copies SET verdict = 'panel-sha1', archive_sha256 = printf('%064d', 0) WHERE id = 1;
              UPDATE copies SET etag = 'other', entries = 5 WHERE id = 2;
              UPDATE copies SET mirrored_at = 0, verified_at = 5 WHERE id = 3;
-             UPDATE copies SET state = 'failed', failed_at = 1, error_kind = 'integrity', error_message = 'bits'
+             UPDATE copies SET state = 'failed', failed_at = 1, error_kind = 'integrity', error_message = 'bits', is_distrusted = 1
               WHERE id = 4;",
         )
         .unwrap();

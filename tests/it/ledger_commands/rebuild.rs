@@ -147,7 +147,7 @@ async fn a_row_that_says_something_else_or_is_known_to_be_damaged_is_told_and_le
         .unwrap();
     connection
         .execute(
-            "UPDATE copies SET state = 'failed', failed_at = 1, error_kind = 'integrity', error_message = 'bits' WHERE id = 2",
+            "UPDATE copies SET state = 'failed', failed_at = 1, error_kind = 'integrity', error_message = 'bits', is_distrusted = 1 WHERE id = 2",
             [],
         )
         .unwrap();

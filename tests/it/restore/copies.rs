@@ -175,19 +175,19 @@ async fn a_ledger_that_is_held_by_a_run_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_is_damaged_or_older_is_told_and_left_as_it_is() {
+async fn a_ledger_that_is_damaged_or_newer_is_told_and_left_as_it_is() {
     let vault = Vault::in_two_folders(Archive::small(1)).await;
-    let older = |connection: &rusqlite::Connection| {
+    let newer = |connection: &rusqlite::Connection| {
         connection
-            .execute_batch("PRAGMA user_version = 1; PRAGMA wal_checkpoint(TRUNCATE);")
+            .execute_batch("PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE);")
             .unwrap();
     };
-    older(&rusqlite::Connection::open(vault.world.ledger()).unwrap());
+    newer(&rusqlite::Connection::open(vault.world.ledger()).unwrap());
     let whole = std::fs::read(vault.world.ledger()).unwrap();
     let mut damaged = whole.clone();
     damaged[..200].fill(0xff);
     for (content, said) in [
-        (whole, "schema version 1"),
+        (whole, "schema version 99"),
         (damaged, "is not a nestegg ledger"),
     ] {
         vault.lose_ledger();

@@ -34,10 +34,14 @@ use tokio_util::sync::CancellationToken;
 
 #[path = "fake_panel/api.rs"]
 mod api;
+#[path = "fake_panel/chores.rs"]
+mod chores;
 #[path = "fake_panel/disks.rs"]
 mod disks;
 #[path = "fake_panel/fault.rs"]
 mod fault;
+#[path = "fake_panel/host_rules.rs"]
+mod host_rules;
 #[path = "fake_panel/host_script.rs"]
 mod host_script;
 #[path = "fake_panel/hosts.rs"]
@@ -80,10 +84,11 @@ pub use fault::Call;
 pub use fault::Fault;
 pub use fault::HostCall;
 pub use fault::Times;
-pub use hosts::Gateway;
-pub use hosts::HostRules;
+pub use host_rules::Deletes;
+pub use host_rules::Gateway;
+pub use host_rules::HostRules;
+pub use host_rules::Pulls;
 pub use hosts::Power;
-pub use hosts::Pulls;
 pub use log::Request;
 pub use log::Site;
 pub use rows::Access;

@@ -184,3 +184,17 @@ pub(crate) fn tree(root: &Path) -> Tree {
     }
     nodes
 }
+
+/// What a tree looks like that another program made of the same archive.
+pub(crate) fn unpacked_by_tar(archive: &Archive, root: &Path) -> Tree {
+    std::fs::create_dir(root).unwrap();
+    let mut tar = std::process::Command::new("tar")
+        .args(["-xzf", "-", "-C"])
+        .arg(root)
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut tar.stdin.take().unwrap(), &archive.bytes()).unwrap();
+    assert!(tar.wait().unwrap().success());
+    tree(root)
+}

@@ -24,8 +24,8 @@ use nestegg::model::ids::ServerId;
 use nestegg::ops;
 use nestegg::ops::Tuning;
 use nestegg::ops::restore::Restore;
-use nestegg::ops::restore::panel::Agreed;
 use nestegg::ops::restore::panel::ToPanelTuning;
+use nestegg::ops::restore::panel::consent::Agreed;
 use nestegg::ops::setup;
 use nestegg::report::MirrorReport;
 use nestegg::report::restore::RestoreReport;
@@ -220,14 +220,13 @@ impl World {
         let env = Env::new(Clock::System);
         let mut restore =
             Restore::new(&settings, wanted, env, Arc::new(Silent), quick_tuning()).unwrap();
-        if let RestoreJob::Panel(job) = &wanted.job
-            && job.consent == Consent::Given
-        {
+        let RestoreJob::Panel(job) = &wanted.job else {
+            panic!("{args:?} is no restore into a server")
+        };
+        if job.consent == Consent::Given {
             restore.asker = Arc::new(Agreed);
         }
-        let report = ops::restore::run(&restore, Box::new(std::io::sink()))
-            .await
-            .unwrap();
+        let report = ops::restore::server::restore(&restore, job).await.unwrap();
         self.assert_no_secret_in("the report", format!("{report:?}").as_bytes());
         let exit = Exit::of_restore(&report);
         (report, exit)
@@ -264,6 +263,7 @@ pub(crate) fn quick_tuning() -> Tuning {
         leftover_stall: Duration::from_millis(200),
         unpack_poll: Duration::from_millis(20),
         settle: Duration::from_millis(1500),
+        upload_patience: Duration::from_secs(3),
         ..ToPanelTuning::PRODUCTION
     };
     tuning.transfer.first_wait = Duration::from_millis(10);

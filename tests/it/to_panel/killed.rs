@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use nestegg::exit::Exit;
+
 use super::Scene;
 use super::members_of;
 use crate::support::archive::Archive;
+use crate::support::fake_panel::Deletes;
+use crate::support::fake_panel::Gateway;
+use crate::support::fake_panel::Power;
 use crate::support::servers::sshd::Sshd;
 
 async fn until(what: impl Fn() -> bool + Send + Sync) {
@@ -19,7 +24,7 @@ async fn until(what: impl Fn() -> bool + Send + Sync) {
 }
 
 #[tokio::test]
-async fn a_killed_upload_leaves_no_file_and_is_made_again() {
+async fn a_killed_upload_leaves_no_file_and_is_made_again_and_the_server_started() {
     let scene = Scene::new(Archive::of_about(1, 9 << 20)).await;
     scene.running();
     let args = scene.args(&["--yes", "--truncate", "--limit-rate", "6MiB"]);
@@ -27,18 +32,25 @@ async fn a_killed_upload_leaves_no_file_and_is_made_again() {
     let mut child = scene.world.start(&args);
     until(|| scene.world.panel.upload_bytes() > 1 << 20).await;
     child.kill().await.unwrap();
-    assert_eq!(scene.tree().into_keys().collect::<Vec<_>>(), ["old.txt"]);
+    let note = format!("nestegg-{}.ran", scene.backup);
+    assert_eq!(
+        scene.tree().into_keys().collect::<Vec<_>>(),
+        [&note, "old.txt"]
+    );
     let ran = scene.world.run(&args).await;
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(scene.tree() == members_of(&scene.archive));
     assert_eq!(
         scene.deeds(),
         [
+            "write A.ran",
             "stop",
-            "upload A.off",
+            "upload A",
             "delete old.txt",
-            "decompress A.off",
-            "delete A.off"
+            "decompress A",
+            "delete A",
+            "start",
+            "delete A.ran"
         ]
     );
 }
@@ -65,7 +77,7 @@ async fn a_killed_transfer_over_sftp_is_gone_on_with_and_the_server_started_agai
         "8MiB",
     ]);
     let mut child = scene.world.start(&args);
-    let part = folder.join(format!("nestegg-{}.on.tar.gz.part", scene.backup));
+    let part = folder.join(format!("nestegg-{}.tar.gz.part", scene.backup));
     until(|| std::fs::metadata(&part).is_ok_and(|file| file.len() > 3 << 20)).await;
     child.kill().await.unwrap();
     let ran = scene.world.run(&args).await;
@@ -73,7 +85,14 @@ async fn a_killed_transfer_over_sftp_is_gone_on_with_and_the_server_started_agai
     assert!(scene.tree() == members_of(&scene.archive));
     assert_eq!(
         scene.deeds(),
-        ["stop", "decompress A.on", "delete A.on", "start"]
+        [
+            "write A.ran",
+            "stop",
+            "decompress A",
+            "delete A",
+            "start",
+            "delete A.ran"
+        ]
     );
 }
 
@@ -103,4 +122,102 @@ async fn an_interrupted_restore_says_how_it_stands_with_the_server() {
     ] {
         assert!(said.contains(line), "{said}");
     }
+}
+
+#[tokio::test]
+async fn a_restore_killed_while_it_empties_the_server_goes_on_with_that() {
+    let scene = Scene::new(Archive::small(4)).await;
+    scene.running();
+    for number in 0..9 {
+        scene.put(&format!("old-{number}/file.txt"), "old");
+    }
+    let pause = Duration::from_millis(150);
+    let slowly = Deletes::Slowly { pause };
+    scene
+        .world
+        .panel
+        .edit_host_rules(|rules| rules.deletes = slowly);
+    let args = scene.args(&["--yes", "--truncate"]);
+    let mut child = scene.world.start(&args);
+    let folder = scene.world.panel.folder_of(scene.target);
+    until(|| !folder.join("old-2").exists()).await;
+    child.kill().await.unwrap();
+    assert!(folder.join("old-8").exists(), "killed too late");
+    // The archive was there, whole, before the first name was deleted.
+    let archive = folder.join(format!("nestegg-{}.tar.gz", scene.backup));
+    assert!(std::fs::read(archive).unwrap() == scene.archive.bytes());
+    let (report, exit) = scene.restore(&["--yes", "--truncate"]).await;
+    assert_eq!(exit, Exit::Done, "{report:?}");
+    assert!(scene.tree() == members_of(&scene.archive));
+    let uploads = scene
+        .deeds()
+        .iter()
+        .filter(|one| *one == "upload A")
+        .count();
+    assert_eq!(uploads, 1);
+    assert_eq!(scene.world.panel.power_of(scene.target), Power::Running);
+}
+
+#[tokio::test]
+async fn a_restore_killed_while_the_node_unpacks_unpacks_again() {
+    let scene = Scene::new(Archive::small(5)).await;
+    scene.running();
+    scene.put("old.txt", "old");
+    let pause = Duration::from_millis(80);
+    let gateway = Gateway::GivesUp { pause };
+    scene
+        .world
+        .panel
+        .edit_host_rules(|rules| rules.gateway = gateway);
+    let mut child = scene.world.start(&scene.args(&["--yes", "--truncate"]));
+    let members = members_of(&scene.archive);
+    until(|| scene.tree().keys().any(|name| members.contains_key(name))).await;
+    child.kill().await.unwrap();
+    assert!(
+        !members.keys().all(|name| scene.tree().contains_key(name)),
+        "killed too late"
+    );
+    // The node goes on to its end whoever asked it.
+    until(|| {
+        let tree = scene.tree();
+        members
+            .iter()
+            .all(|(name, content)| tree.get(name) == Some(content))
+    })
+    .await;
+    let (report, exit) = scene.restore(&["--yes", "--truncate"]).await;
+    assert_eq!(exit, Exit::Done, "{report:?}");
+    assert!(scene.tree() == members);
+    let uploads = scene
+        .deeds()
+        .iter()
+        .filter(|one| *one == "upload A")
+        .count();
+    assert_eq!(uploads, 1);
+    assert_eq!(scene.world.panel.power_of(scene.target), Power::Running);
+}
+
+#[tokio::test]
+async fn deleting_that_nobody_waits_for_is_watched_to_its_end() {
+    let scene = Scene::new(Archive::small(6)).await;
+    scene.put("old/deep.txt", "old");
+    scene.put("old.txt", "old");
+    let pause = Duration::from_millis(200);
+    let slowly = Deletes::Slowly { pause };
+    scene
+        .world
+        .panel
+        .edit_host_rules(|rules| rules.deletes = slowly);
+    let (report, exit) = scene.restore(&["--yes", "--truncate"]).await;
+    assert_eq!(exit, Exit::Done, "{report:?}");
+    assert!(scene.tree() == members_of(&scene.archive));
+    assert_eq!(
+        scene.deeds(),
+        [
+            "upload A",
+            "delete old, old.txt",
+            "decompress A",
+            "delete A"
+        ]
+    );
 }

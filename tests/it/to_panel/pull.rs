@@ -38,11 +38,13 @@ async fn is_restored_by_a_pull_from(root: Root) {
     assert_eq!(
         scene.deeds(),
         [
+            "write A.ran",
             "stop",
-            "pull A.on",
-            "decompress A.on",
-            "delete A.on",
-            "start"
+            "pull A",
+            "decompress A",
+            "delete A",
+            "start",
+            "delete A.ran"
         ]
     );
     assert!(scene.tree() == members_of(&scene.archive));
@@ -130,10 +132,7 @@ async fn a_store_that_nodes_would_refuse_is_not_tried_and_the_archive_is_uploade
     let scene = Scene::at(&root, Archive::small(4)).await;
     let (report, exit) = scene.restore(&["--yes"]).await;
     assert_eq!(exit, Exit::Done, "{report:?}");
-    assert_eq!(
-        scene.deeds(),
-        ["upload A.off", "decompress A.off", "delete A.off"]
-    );
+    assert_eq!(scene.deeds(), ["upload A", "decompress A", "delete A"]);
     assert!(
         notes(&report).starts_with(
             "not by pull: its store is at 127.0.0.1, and nodes fetch from public addresses only"
@@ -152,7 +151,7 @@ async fn a_pull_that_an_earlier_run_began_is_waited_for() {
     });
     let mut args = scene.args(&["--yes", "--via", "pull"]);
     let mut child = scene.world.start(&args);
-    let name = format!("nestegg-{}.off.tar.gz", scene.backup);
+    let name = format!("nestegg-{}.tar.gz", scene.backup);
     let there = scene.world.panel.folder_of(scene.target).join(&name);
     while !there.exists() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -161,9 +160,6 @@ async fn a_pull_that_an_earlier_run_began_is_waited_for() {
     args.truncate(args.len() - 2);
     let (report, exit) = scene.world.quick_restore(&args).await;
     assert_eq!(exit, Exit::Done, "{report:?}");
-    assert_eq!(
-        scene.deeds(),
-        ["pull A.off", "decompress A.off", "delete A.off"]
-    );
+    assert_eq!(scene.deeds(), ["pull A", "decompress A", "delete A"]);
     assert!(scene.tree() == members_of(&scene.archive));
 }

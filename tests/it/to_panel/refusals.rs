@@ -79,14 +79,13 @@ async fn a_server_that_does_not_stop_is_not_killed() {
     let (exit, message, backup) = scene.fails(&["--yes"]).await;
     assert_eq!(exit, Exit::Failed);
     assert!(message.contains("is still stopping"), "{message}");
-    assert_eq!(scene.deeds(), ["stop"]);
+    assert_eq!(scene.deeds(), ["write A.ran", "stop"]);
     assert_eq!(
         backup.notes[2..],
         [
             "the server was told to stop".to_owned(),
-            "it ran before and is stopped now".to_owned(),
             format!(
-                "run the same command again to go on, or delete nestegg-{}.on.tar.gz and start the server in the panel",
+                "run the same command again to go on, or delete nestegg-{}.* in its root and start the server in the panel",
                 scene.backup
             ),
         ]
@@ -127,10 +126,7 @@ async fn a_server_that_was_started_meanwhile_keeps_its_files_from_being_overwrit
     scene.world.panel.set_power(target, Power::Offline);
     let (report, exit) = scene.restore(&["--yes"]).await;
     assert_eq!(exit, Exit::Done, "{report:?}");
-    assert_eq!(
-        scene.deeds(),
-        ["upload A.off", "decompress A.off", "delete A.off"]
-    );
+    assert_eq!(scene.deeds(), ["upload A", "decompress A", "delete A"]);
 }
 
 #[tokio::test]
@@ -174,4 +170,77 @@ async fn a_way_that_can_t_be_is_refused_before_anything_is_done() {
     }
     assert_eq!(scene.deeds(), Vec::<String>::new());
     assert_eq!(scene.world.panel.power_of(scene.target), Power::Running);
+}
+
+#[tokio::test]
+async fn a_name_that_leads_out_of_the_server_is_no_name_and_deletes_nothing() {
+    use crate::support::fake_panel::Call;
+    use crate::support::fake_panel::Fault;
+    use crate::support::fake_panel::HostCall;
+    use crate::support::fake_panel::Times;
+    for name in ["..", "", "a/../../b", "nul\0"] {
+        let scene = Scene::new(Archive::small(10)).await;
+        let row = serde_json::json!({"object": "list", "data": [{"object": "file_object",
+            "attributes": {"name": name, "size": 1, "is_file": true}}]});
+        scene.world.panel.on(
+            Call::Host(scene.target, HostCall::List),
+            Times::Forever,
+            Fault::Says(row.to_string()),
+        );
+        let (exit, message, _) = scene.fails(&["--yes", "--truncate"]).await;
+        assert_eq!(exit, Exit::Failed);
+        assert!(message.contains("no file is called"), "{message}");
+        assert_eq!(scene.deeds(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_listing_without_the_whole_archive_empties_no_server() {
+    use crate::support::fake_panel::Call;
+    use crate::support::fake_panel::HostCall;
+    for left in [None, Some("short")] {
+        let scene = Scene::new(Archive::small(11)).await;
+        scene.put("old.txt", "old");
+        let folder = scene.world.panel.folder_of(scene.target);
+        let archive = folder.join(format!("nestegg-{}.tar.gz", scene.backup));
+        let target = scene.target;
+        let link = Call::Host(target, HostCall::UploadLink);
+        scene.world.panel.before(link, move |script| {
+            // The look after the upload still sees it, and the one before the deletion does not.
+            script.before(Call::Host(target, HostCall::List), move |script| {
+                script.before(
+                    Call::Host(target, HostCall::List),
+                    move |_script| match left {
+                        None => std::fs::remove_file(archive).unwrap(),
+                        Some(text) => std::fs::write(archive, text).unwrap(),
+                    },
+                );
+            });
+        });
+        let (exit, message, _) = scene.fails(&["--yes", "--truncate"]).await;
+        assert_eq!(exit, Exit::Integrity);
+        assert!(
+            message.starts_with("the archive on the node has"),
+            "{message}"
+        );
+        assert_eq!(scene.deeds(), ["upload A"]);
+        assert!(scene.tree().contains_key("old.txt"));
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_never_answers_an_upload_is_not_waited_for_without_end() {
+    use crate::support::fake_panel::Call;
+    use crate::support::fake_panel::Fault;
+    use crate::support::fake_panel::HostCall;
+    use crate::support::fake_panel::Times;
+    let scene = Scene::new(Archive::small(12)).await;
+    scene.world.panel.on(
+        Call::Host(scene.target, HostCall::Upload),
+        Times::Forever,
+        Fault::Silent,
+    );
+    let (exit, message, _) = scene.fails(&["--yes"]).await;
+    assert_eq!(exit, Exit::Failed);
+    assert!(message.contains("or not answered, for 3 s"), "{message}");
 }

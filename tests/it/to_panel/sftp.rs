@@ -45,7 +45,14 @@ async fn a_key_and_a_pinned_host_key_let_it_in() {
     assert_eq!(exit, Exit::Done, "{report:?}");
     assert_eq!(
         scene.deeds(),
-        ["stop", "decompress A.on", "delete A.on", "start"]
+        [
+            "write A.ran",
+            "stop",
+            "decompress A",
+            "delete A",
+            "start",
+            "delete A.ran"
+        ]
     );
     assert!(scene.tree() == members_of(&scene.archive));
     assert_eq!(notes(&report), "the archive was sent over SFTP");
@@ -152,7 +159,7 @@ async fn a_key_or_password_that_the_node_refuses_is_a_matter_of_credentials() {
 async fn what_an_earlier_run_left_is_gone_on_with_as_far_as_it_is_right() {
     for damaged_at in [None, Some(100), Some(5 << 20)] {
         let (scene, sshd) = with_sshd(Archive::of_about(6, 9 << 20)).await;
-        let name = format!("nestegg-{}.off.tar.gz.part", scene.backup);
+        let name = format!("nestegg-{}.tar.gz.part", scene.backup);
         let part = scene.world.panel.folder_of(scene.target).join(name);
         let mut left = scene.archive.bytes()[..6 << 20].to_vec();
         if let Some(at) = damaged_at {

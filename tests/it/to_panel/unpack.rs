@@ -25,11 +25,13 @@ async fn a_gateway_that_gives_up_is_no_failure() {
     assert_eq!(
         scene.deeds(),
         [
+            "write A.ran",
             "stop",
-            "upload A.on",
-            "decompress A.on",
-            "delete A.on",
-            "start"
+            "upload A",
+            "decompress A",
+            "delete A",
+            "start",
+            "delete A.ran"
         ]
     );
     assert!(
@@ -115,12 +117,14 @@ async fn an_unpacking_that_stops_is_told_and_done_again() {
     assert_eq!(
         scene.deeds(),
         [
+            "write A.ran",
             "stop",
-            "upload A.on",
-            "decompress A.on",
-            "decompress A.on",
-            "delete A.on",
-            "start"
+            "upload A",
+            "decompress A",
+            "decompress A",
+            "delete A",
+            "start",
+            "delete A.ran"
         ]
     );
 }

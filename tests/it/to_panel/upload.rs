@@ -19,11 +19,13 @@ async fn a_running_server_is_stopped_filled_and_started_again() {
     assert_eq!(
         scene.deeds(),
         [
+            "write A.ran",
             "stop",
-            "upload A.on",
-            "decompress A.on",
-            "delete A.on",
-            "start"
+            "upload A",
+            "decompress A",
+            "delete A",
+            "start",
+            "delete A.ran"
         ]
     );
     assert!(scene.tree() == members_of(&scene.archive));
@@ -42,10 +44,7 @@ async fn a_server_that_was_off_stays_off_and_files_beside_the_archive_s_stay() {
     scene.put("mine/notes.txt", "mine");
     let (report, exit) = scene.restore(&["--yes"]).await;
     assert_eq!(exit, Exit::Done, "{report:?}");
-    assert_eq!(
-        scene.deeds(),
-        ["upload A.off", "decompress A.off", "delete A.off"]
-    );
+    assert_eq!(scene.deeds(), ["upload A", "decompress A", "delete A"]);
     let mut expected = members_of(&scene.archive);
     expected.insert("mine/notes.txt".to_owned(), b"mine".to_vec());
     assert!(scene.tree() == expected);
@@ -62,10 +61,10 @@ async fn a_server_is_emptied_only_once_the_archive_is_there() {
     assert_eq!(
         scene.deeds(),
         [
-            "upload A.off",
+            "upload A",
             "delete old, old.txt",
-            "decompress A.off",
-            "delete A.off"
+            "decompress A",
+            "delete A"
         ]
     );
     assert!(scene.tree() == members_of(&scene.archive));
@@ -106,13 +105,19 @@ async fn of_a_damaged_copy_the_node_makes_no_file() {
 #[tokio::test]
 async fn the_node_is_shown_no_key_and_an_archive_that_is_there_is_not_sent_again() {
     let scene = Scene::new(Archive::small(6)).await;
-    let name = format!("nestegg-{}.on.tar.gz", scene.backup);
-    let target = scene.world.panel.folder_of(scene.target).join(&name);
-    std::fs::write(&target, scene.archive.bytes()).unwrap();
+    let ours = |end: &str| {
+        let folder = scene.world.panel.folder_of(scene.target);
+        folder.join(format!("nestegg-{}.{end}", scene.backup))
+    };
+    std::fs::write(ours("tar.gz"), scene.archive.bytes()).unwrap();
+    std::fs::write(ours("ran"), "").unwrap();
     let (report, exit) = scene.restore(&["--yes"]).await;
     assert_eq!(exit, Exit::Done, "{report:?}");
-    // Its name says that the server ran before the run that brought it.
-    assert_eq!(scene.deeds(), ["decompress A.on", "delete A.on", "start"]);
+    // The note says that the server ran before the run that brought it.
+    assert_eq!(
+        scene.deeds(),
+        ["decompress A", "delete A", "start", "delete A.ran"]
+    );
     let uploads = scene
         .world
         .panel

@@ -14,9 +14,7 @@ use crate::model::server::ServerState;
 use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::servers;
 use crate::panel::BackupListing;
-use crate::panel::ListingTrust;
 use crate::plan::check;
-use crate::plan::check::Absence;
 use crate::plan::check::Finding;
 use crate::plan::check::ListedServer;
 use crate::plan::check::Place;
@@ -76,17 +74,9 @@ pub(super) async fn ask(
 }
 
 fn as_listed(server: ServerId, listing: BackupListing) -> ListedServer {
-    let BackupListing {
-        backups,
-        unreadable,
-        trust,
-    } = listing;
     ListedServer {
         server,
-        backups,
-        absence: match (trust, unreadable.is_empty()) {
-            (ListingTrust::Whole, true) => Absence::Means,
-            (ListingTrust::Whole, false) | (ListingTrust::Shifting, _) => Absence::MeansNothing,
-        },
+        seen: listing.seen(),
+        backups: listing.backups,
     }
 }

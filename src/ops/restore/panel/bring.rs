@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use crate::model::content::Inspect;
 use crate::model::outcome::Scope;
 use crate::model::outcome::chain;
 use crate::ops::restore::panel::SftpLogin;
 use crate::ops::restore::panel::because::Because;
+use crate::ops::restore::panel::delete;
 use crate::ops::restore::panel::error::Error;
 use crate::ops::restore::panel::job::Job;
 use crate::ops::restore::panel::job::PART;
 use crate::ops::restore::panel::pull;
 use crate::ops::restore::panel::sftp::Sftp;
-use crate::ops::restore::panel::sftp::SftpError;
+use crate::ops::restore::panel::sftp::error::SftpError;
 use crate::ops::restore::panel::upload::NodeUpload;
 use crate::ops::restore::source::NotRestored;
 use crate::ops::restore::source::first_that_proves;
@@ -21,7 +23,6 @@ use crate::plan::to_panel::Route;
 use crate::plan::to_panel::Routes;
 use crate::plan::to_panel::SftpOutlook;
 use crate::plan::to_panel::Situation;
-use crate::transfer::compute::Inspect;
 use crate::transfer::readback::PART_BYTES;
 use crate::transfer::readback::Whose;
 
@@ -76,7 +77,7 @@ pub async fn bring(job: &mut Job<'_>, hosting: &Hosting, routes: &Routes) -> Res
             Route::Sftp => sftp(job, hosting).await,
         };
         let error = match tried {
-            Ok(()) => match is_whole(job).await {
+            Ok(()) => match arrived_whole(job).await {
                 Ok(()) => {
                     job.taken = Some(*route);
                     return Ok(());
@@ -119,30 +120,13 @@ async fn take_over_what_is_there(job: &Job<'_>) -> Result<bool, Error> {
             Err(other) => return Err(other),
         }
     }
-    remove(job, job.archive_name()).await?;
+    delete::names(job, &[job.archive_name()]).await?;
     Ok(false)
 }
 
-/// Removes one file of ours.
-///
-/// # Errors
-/// The panel's.
-pub async fn remove(job: &Job<'_>, name: String) -> Result<(), Error> {
-    let panel = job.request.panel;
-    job.unless_stopped(panel.delete_files(job.server(), &[name]))
-        .await
-}
-
-async fn is_whole(job: &Job<'_>) -> Result<(), Error> {
-    let found_bytes = job.archive_there().await?.map_or(0, |entry| entry.bytes);
-    if found_bytes == job.archive_bytes {
-        Ok(())
-    } else {
-        Err(Error::NotWhole {
-            expected_bytes: job.archive_bytes,
-            found_bytes,
-        })
-    }
+async fn arrived_whole(job: &Job<'_>) -> Result<(), Error> {
+    let there = job.archive_there().await?;
+    job.check_whole(there.as_ref())
 }
 
 /// One signed upload; the node sees its end once the archive is proved.
@@ -183,7 +167,9 @@ async fn upload(job: &mut Job<'_>) -> Result<(), Error> {
         Err(not) => return Err(why_not(job, not, &because)),
     };
     job.passed_over = restored.passed_over;
-    match restored.back.sink.finish().await {
+    let finishing = restored.back.sink.finish(job.tuning.upload_patience);
+    let finished = job.unless_stopped(async { Ok::<_, Error>(finishing.await) });
+    match finished.await? {
         Ok(()) => Ok(()),
         Err(error) if error.leaves_it_open() => {
             // The answer was lost, and the file may be whole, or on its way from the spool.

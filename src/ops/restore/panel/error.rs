@@ -8,7 +8,7 @@ use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
 use crate::model::outcome::chain;
-use crate::ops::restore::panel::sftp::SftpError;
+use crate::ops::restore::panel::sftp::error::SftpError;
 use crate::ops::restore::panel::upload::UploadError;
 use crate::panel;
 use crate::panel::NodeRefusal;
@@ -60,9 +60,6 @@ pub enum Error {
         /// How long nothing did.
         waited: Duration,
     },
-    /// The store could not sign a URL.
-    #[error(transparent)]
-    Presign(#[from] crate::destination::Error),
     /// An upload failed.
     #[error(transparent)]
     Upload(#[from] UploadError),
@@ -109,7 +106,6 @@ impl Error {
             Self::PullStalled { .. } | Self::NotUnpacked { .. } | Self::NotEmptied { .. } => {
                 FailureKind::Transfer
             }
-            Self::Presign(error) => error.kind(),
             Self::Upload(error) => error.kind(),
             Self::Sftp(error) => error.kind(),
             Self::NotRead(failure) => failure.kind,
@@ -134,7 +130,6 @@ impl Error {
             Self::PullStalled { .. } => {
                 "why stands only in the log of wings on the node (/var/log/pterodactyl/wings.log); or use --via upload or --via sftp".to_owned()
             }
-            Self::Presign(error) => error.hint(),
             Self::Upload(error) => error.hint().to_owned(),
             Self::Sftp(error) => error.hint(),
             Self::NotRead(failure) if failure.hint.is_empty() => {
@@ -143,10 +138,10 @@ impl Error {
             Self::NotRead(failure) => failure.hint.clone(),
             Self::NotWhole { .. } => "run this again, which sends it anew".to_owned(),
             Self::NotEmptied { .. } => {
-                "delete these files in the panel and run this again".to_owned()
+                "delete these files in the panel or over SFTP, and run this again".to_owned()
             }
             Self::NotUnpacked { .. } => {
-                "look into the log of wings on the node, then run this again: the archive is still there and is not sent again".to_owned()
+                "look into the log of wings on the node, then run this again: the archive is still there and is not sent again; if it halts once more, delete the archive in the server's root first".to_owned()
             }
             Self::Interrupted => "run this again: it goes on where it was".to_owned(),
         }
@@ -178,9 +173,7 @@ impl Error {
                     | panel::Error::Malformed { .. }
             ),
             Self::Upload(error) => error.allows_another_way(),
-            Self::PullStalled { .. } | Self::Presign(_) | Self::NotWhole { .. } | Self::Sftp(_) => {
-                true
-            }
+            Self::PullStalled { .. } | Self::NotWhole { .. } | Self::Sftp(_) => true,
             Self::NoCopy
             | Self::NoRoom(_)
             | Self::NotAgreed { .. }

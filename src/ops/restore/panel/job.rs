@@ -18,6 +18,8 @@ use crate::transfer::Shared;
 pub enum Reached {
     /// Nothing that changes anything.
     Looked,
+    /// A note says that it ran.
+    Noted,
     /// It was told to stop.
     Stopping,
     /// It is stopped; the archive may be on its way.
@@ -30,6 +32,8 @@ pub enum Reached {
     Unpacking,
     /// Everything is unpacked.
     Unpacked,
+    /// The archive is removed.
+    Cleaned,
 }
 
 /// One restore on its way.
@@ -61,10 +65,6 @@ pub struct Job<'a> {
     pub unpacked: Option<Unpacked>,
 }
 
-/// How the archive's name tells a later run whether the server is to be started in the end.
-const RAN: &str = "on";
-const DID_NOT_RUN: &str = "off";
-
 impl Job<'_> {
     /// The server.
     pub const fn server(&self) -> &ServerId {
@@ -73,7 +73,12 @@ impl Job<'_> {
 
     /// The archive's name in the server's root.
     pub fn archive_name(&self) -> String {
-        name(self.backup, if self.ran_before { RAN } else { DID_NOT_RUN })
+        archive_name(self.backup)
+    }
+
+    /// The name of the file in the server's root that tells a later run to start the server in the end.
+    pub fn note_name(&self) -> String {
+        note_name(self.backup)
     }
 
     /// Waits, unless the run is told to stop.
@@ -117,30 +122,54 @@ impl Job<'_> {
     /// # Errors
     /// As [`Self::root`].
     pub async fn archive_there(&self) -> Result<Option<FileEntry>, Error> {
-        let name = self.archive_name();
-        let mut root = self.root().await?;
-        root.retain(|entry| entry.name == name);
-        Ok(root.pop())
+        let root = self.root().await?;
+        Ok(self.archive_in(&root).cloned())
     }
-}
 
-/// Whether a name is one that a restore of this backup gives.
-pub fn is_ours(name_there: &str, backup: BackupId) -> bool {
-    [RAN, DID_NOT_RUN].iter().any(|power| {
-        name_there
-            .strip_prefix(&name(backup, power))
-            .is_some_and(|rest| rest.is_empty() || rest == PART)
-    })
-}
+    /// The archive in a listing of the server's root.
+    pub fn archive_in<'e>(&self, root: &'e [FileEntry]) -> Option<&'e FileEntry> {
+        let name = self.archive_name();
+        root.iter()
+            .find(|entry| entry.is_file && entry.name == name)
+    }
 
-/// Whether an archive's name says that its server ran.
-pub fn says_it_ran(name_there: &str, backup: BackupId) -> bool {
-    name_there.starts_with(&name(backup, RAN))
+    /// Whether an archive on the node is all of it, as far as its length tells.
+    ///
+    /// # Errors
+    /// [`Error::NotWhole`].
+    pub fn check_whole(&self, there: Option<&FileEntry>) -> Result<(), Error> {
+        let found_bytes = there.map_or(0, |entry| entry.bytes);
+        if there.is_some() && found_bytes == self.archive_bytes {
+            Ok(())
+        } else {
+            Err(Error::NotWhole {
+                expected_bytes: self.archive_bytes,
+                found_bytes,
+            })
+        }
+    }
 }
 
 /// What a file that is being sent over SFTP is called beyond its name.
 pub const PART: &str = ".part";
 
-fn name(backup: BackupId, power: &str) -> String {
-    format!("nestegg-{backup}.{power}.tar.gz")
+/// Whether a name is one that a restore of this backup gives.
+pub fn is_ours(name_there: &str, backup: BackupId) -> bool {
+    let archive = archive_name(backup);
+    name_there == archive
+        || name_there.strip_suffix(PART) == Some(archive.as_str())
+        || name_there == note_name(backup)
+}
+
+/// All names that a restore of this backup gives, in a few words.
+pub fn pattern(backup: BackupId) -> String {
+    format!("nestegg-{backup}.*")
+}
+
+fn archive_name(backup: BackupId) -> String {
+    format!("nestegg-{backup}.tar.gz")
+}
+
+fn note_name(backup: BackupId) -> String {
+    format!("nestegg-{backup}.ran")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::destination::Presigned;
 use crate::model::outcome::chain;
 use crate::model::retry::Retry;
-use crate::ops::restore::panel::bring;
+use crate::ops::restore::panel::delete;
 use crate::ops::restore::panel::error::Error;
 use crate::ops::restore::panel::job::Job;
 use crate::panel;
@@ -100,9 +100,9 @@ pub async fn pull(job: &Job<'_>) -> Result<(), Error> {
     let arrived = wait_for_arrival(job, job.tuning.arrival_stall).await;
     match &arrived {
         Err(Error::PullStalled { got_bytes, .. }) if *got_bytes > 0 => {
-            bring::remove(job, name).await?;
+            delete::names(job, &[name]).await?;
         }
-        Err(Error::NotWhole { .. }) => bring::remove(job, name).await?,
+        Err(Error::NotWhole { .. }) => delete::names(job, &[name]).await?,
         Ok(()) | Err(_) => {}
     }
     arrived

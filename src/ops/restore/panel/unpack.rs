@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::model::content::Inspect;
 use crate::model::outcome::chain;
 use crate::ops::restore::panel::became::Unpacked;
 use crate::ops::restore::panel::because::Because;
-use crate::ops::restore::panel::bring;
 use crate::ops::restore::panel::bring::why_not;
+use crate::ops::restore::panel::delete;
 use crate::ops::restore::panel::error::Error;
 use crate::ops::restore::panel::job::Job;
 use crate::ops::restore::panel::job::Reached;
@@ -19,8 +20,7 @@ use crate::ops::restore::source::first_that_proves;
 use crate::panel;
 use crate::panel::FileEntry;
 use crate::panel::NodeRefusal;
-use crate::panel::Unpacking;
-use crate::transfer::compute::Inspect;
+use crate::panel::NodeWork;
 use crate::transfer::readback::PART_BYTES;
 
 /// Unpacks the archive over what is there.
@@ -35,16 +35,16 @@ pub async fn unpack(job: &mut Job<'_>) -> Result<(), Error> {
     job.reached = Reached::Unpacking;
     let asked = job.request.panel.decompress(job.server(), &name);
     let instead = match job.unless_stopped(asked).await {
-        Ok(Unpacking::Done) => {
+        Ok(NodeWork::Done) => {
             job.unpacked = Some(Unpacked::Said);
             return Ok(());
         }
-        Ok(Unpacking::GoesOn { instead }) => chain(&instead),
+        Ok(NodeWork::GoesOn { instead }) => chain(&instead),
         Err(error) => {
             if let Error::Panel(panel::Error::NodeRefused { refusal, .. }) = &error {
                 job.reached = before;
                 if *refusal == NodeRefusal::UnknownFormat {
-                    bring::remove(job, name).await?;
+                    delete::names(job, &[name]).await?;
                 }
             }
             return Err(error);
@@ -143,9 +143,14 @@ async fn look(job: &Job<'_>, tail: &[Member], since: Option<Timestamp>) -> Resul
             .await
         {
             Ok(entries) => entries,
-            // The directory comes with its first file.
+            // The directory comes with its first file; one that can't be listed tells nothing.
             Err(Error::Panel(
-                panel::Error::NodeRefused { .. } | panel::Error::PanelFailed { .. },
+                panel::Error::NodeRefused { .. }
+                | panel::Error::PanelFailed { .. }
+                | panel::Error::Refused { .. }
+                | panel::Error::NotThePanel { .. }
+                | panel::Error::Malformed { .. }
+                | panel::Error::TooLarge { .. },
             )) => Vec::new(),
             Err(error) => return Err(error),
         };

@@ -59,8 +59,8 @@ pub enum UploadError {
         /// Why.
         source: reqwest::Error,
     },
-    /// The node takes no more bytes.
-    #[error("could not upload the archive to {node}: it has taken nothing for {} s", waited.as_secs())]
+    /// The node takes no more bytes, or does not answer once it has them all.
+    #[error("could not upload the archive to {node}: it has taken nothing, or not answered, for {} s", waited.as_secs())]
     Stalled {
         /// Scheme, host, port and path.
         node: String,
@@ -117,7 +117,7 @@ impl UploadError {
 
     /// Whether the file may have become whole all the same.
     pub const fn leaves_it_open(&self) -> bool {
-        matches!(self, Self::Broken { .. })
+        matches!(self, Self::Broken { .. } | Self::Stalled { .. })
     }
 }
 
@@ -178,19 +178,26 @@ impl NodeUpload {
         }
     }
 
-    /// Lets the node see the end, and waits until it has made a file of it.
+    /// Lets the node see the end, and waits as long as `patience` says until it has made a file of it.
     ///
     /// # Errors
     /// Why it has not; [`UploadError::leaves_it_open`] says whether it may have.
-    pub async fn finish(mut self) -> Result<(), UploadError> {
+    pub async fn finish(mut self, patience: Duration) -> Result<(), UploadError> {
         let Self { body, answer, .. } = &mut self;
         // The channel ends with its last sender.
         drop(std::mem::replace(body, mpsc::channel(1).0));
-        match answer.take() {
-            Some(answer) => answer
-                .await
-                .map_err(|source| UploadError::Crashed { source })?,
-            None => Ok(()),
+        let Some(mut answer) = answer.take() else {
+            return Ok(());
+        };
+        match tokio::time::timeout(patience, &mut answer).await {
+            Ok(answered) => answered.map_err(|source| UploadError::Crashed { source })?,
+            Err(_elapsed) => {
+                answer.abort();
+                Err(UploadError::Stalled {
+                    node: self.node,
+                    waited: patience,
+                })
+            }
         }
     }
 

@@ -28,6 +28,26 @@ impl Way<'_> {
 
     /// The words of a sidecar: those of another copy's, else the panel's, else what the ledger has.
     pub(super) async fn draft(&self) -> (SidecarDraft, RepairSource) {
+        let (draft, from) = self.words().await;
+        (self.as_recorded(draft), from)
+    }
+
+    /// With the time and the digest that the panel told when the copy was first made: those that the
+    /// ledger keeps, whatever the panel, or another copy's sidecar, says by now.
+    pub(super) fn as_recorded(&self, draft: SidecarDraft) -> SidecarDraft {
+        let copy = &self.recorded.copy;
+        SidecarDraft {
+            backup: CompletedBackup {
+                archive_bytes: copy.archive_bytes,
+                checksum: PanelChecksum::parse(copy.panel_checksum.as_deref()),
+                completed_at: copy.completed_at,
+                ..draft.backup
+            },
+            ..draft
+        }
+    }
+
+    async fn words(&self) -> (SidecarDraft, RepairSource) {
         for other in self.others {
             let mut targets = self.checks.targets.iter();
             let Some(target) =

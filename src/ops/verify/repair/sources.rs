@@ -6,6 +6,7 @@ use crate::ledger::RecordedCopy;
 use crate::model::backup::Backup;
 use crate::model::backup::ExpectedContent;
 use crate::model::backup::ExpectedProof;
+use crate::model::content::Inspect;
 use crate::model::finding::RepairSource;
 use crate::model::finding::Standing;
 use crate::model::holding::HeldCopy;
@@ -24,7 +25,6 @@ use crate::transfer;
 use crate::transfer::Job;
 use crate::transfer::Recheck;
 use crate::transfer::Recorded;
-use crate::transfer::compute::Inspect;
 use crate::transfer::describe::SidecarDraft;
 use crate::transfer::observer::TransferLabel;
 use crate::transfer::source;
@@ -187,7 +187,7 @@ impl<'w> Way<'w> {
                 })
             }
             Source::Panel(panel) => {
-                let sidecar = self.listed(panel).await?;
+                let sidecar = self.as_recorded(self.listed(panel).await?);
                 let copy = &self.recorded.copy;
                 let bytes = PanelSource::new(
                     panel.client.clone(),
@@ -220,10 +220,7 @@ impl<'w> Way<'w> {
             Some(sealed) => (sealed.stored_bytes, sealed.stored_sha256.clone()),
         };
         let job = Job {
-            key: self
-                .target
-                .destination
-                .archive_key(copy.server, copy.backup),
+            key: destination.archive_key(copy.server, copy.backup),
             label: label(copy),
             source,
             expected: ExpectedContent {

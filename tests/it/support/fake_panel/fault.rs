@@ -55,6 +55,8 @@ pub enum HostCall {
     Decompress,
     /// `files/delete`.
     Delete,
+    /// `files/write`.
+    Write,
 }
 
 impl Call {
@@ -156,6 +158,8 @@ pub enum Fault {
     Unavailable,
     /// Status 200 and `application/json`, and no JSON.
     Garbage,
+    /// Status 200 and this JSON.
+    Says(String),
     /// A refusal in the panel's form, with a status and code of the test's own.
     Refusal {
         /// The HTTP status.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use nestegg::model::ids::ServerId;
 
-use super::hosts::HostRules;
+use super::host_rules::HostRules;
 use super::hosts::Power;
 use super::script::Script;
 

@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::fs::File;
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use flate2::read::GzDecoder;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use nestegg::model::ids::ServerId;
@@ -19,13 +15,19 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
+use super::chores;
+use super::chores::Chore;
+use super::chores::Unpack;
 use super::fault::HostCall;
+use super::host_rules::Deletes;
+use super::host_rules::Gateway;
+use super::host_rules::HostRules;
+use super::host_rules::Pulls;
 use super::listing;
 use super::log::Request;
 use super::pulls::Pull;
 use super::refusal::Refusal;
 use super::reply::Reply;
-use super::script::Script;
 use super::state::NodeState;
 use super::state::State;
 use super::token;
@@ -34,70 +36,6 @@ use super::words;
 /// The name of the key's owner.
 pub(super) const USER: &str = "alice";
 const NO_SPACE: &str = "There is not enough disk space available to perform that action.";
-
-/// How a node behaves; the same for all servers.
-#[derive(Debug, Clone)]
-pub struct HostRules {
-    /// `upload_size`.
-    pub upload_limit_bytes: u64,
-    /// Whether and from where files are fetched.
-    pub pulls: Pulls,
-    /// How many pulls are answered in ten minutes, per server.
-    pub pulls_in_ten_minutes: usize,
-    /// How fast a file is fetched; `None` is as fast as it comes.
-    pub pull_bytes_per_second: Option<u64>,
-    /// How long panels repeat the last answer to `resources`.
-    pub resources_cache: Duration,
-    /// What stands before the panel while an archive is unpacked.
-    pub gateway: Gateway,
-    /// How long a server takes to stop; `None` is for ever.
-    pub stops_after: Option<Duration>,
-    /// Files that the egg forbids, which are left out without a word.
-    pub denied: Vec<String>,
-}
-
-/// Whether and from where a node fetches files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pulls {
-    /// From public addresses.
-    FromPublic,
-    /// From private ones too, which no real node does.
-    FromAnywhere,
-    /// Not at all: `api.disable_remote_download`.
-    Disabled,
-}
-
-/// What stands before the panel while an archive is unpacked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gateway {
-    /// Something patient.
-    Waits,
-    /// Something that answers 504 in HTML; the node goes on, with a pause before every file.
-    GivesUp {
-        /// The pause.
-        pause: Duration,
-    },
-    /// The same, and the node dies before this many files are written.
-    Dies {
-        /// So many.
-        after: usize,
-    },
-}
-
-impl Default for HostRules {
-    fn default() -> Self {
-        Self {
-            upload_limit_bytes: 100 << 20,
-            pulls: Pulls::FromPublic,
-            pulls_in_ten_minutes: 5,
-            pull_bytes_per_second: None,
-            resources_cache: Duration::from_secs(20),
-            gateway: Gateway::Waits,
-            stops_after: Some(Duration::from_millis(100)),
-            denied: Vec::new(),
-        }
-    }
-}
 
 /// A server's power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,66 +78,6 @@ pub(super) struct Token {
     pub(super) is_used: bool,
 }
 
-/// What goes on after the answer.
-#[derive(Debug)]
-pub(super) enum Chore {
-    Pull(Pull),
-    Unpack(Unpack),
-}
-
-impl Chore {
-    pub(super) fn begin(self, script: &Script) {
-        match self {
-            Self::Pull(pull) => drop(tokio::spawn(pull.run(script.clone()))),
-            Self::Unpack(unpack) => drop(std::thread::spawn(move || unpack.run())),
-        }
-    }
-}
-
-/// An archive that is being unpacked.
-#[derive(Debug)]
-pub(super) struct Unpack {
-    archive: PathBuf,
-    folder: PathBuf,
-    denied: Vec<String>,
-    gateway: Gateway,
-}
-
-impl Unpack {
-    fn run(&self) -> io::Result<()> {
-        let mut tar = tar::Archive::new(GzDecoder::new(File::open(&self.archive)?));
-        for (number, entry) in tar.entries()?.enumerate() {
-            let mut entry = entry?;
-            match self.gateway {
-                Gateway::GivesUp { pause } => std::thread::sleep(pause),
-                Gateway::Dies { after } if number == after => return Ok(()),
-                Gateway::Waits | Gateway::Dies { .. } => {}
-            }
-            let path = entry.path()?.into_owned();
-            if self.denied.iter().any(|name| path == Path::new(name)) {
-                continue;
-            }
-            let target = self.folder.join(&path);
-            if let Some(parent) = target.parent() {
-                fs::create_dir_all(parent)?;
-            }
-            // Its time is that of the archive only once it is whole.
-            entry.set_preserve_mtime(true);
-            entry.unpack(&target)?;
-        }
-        Ok(())
-    }
-
-    fn unpacked_bytes(&self) -> io::Result<u64> {
-        let mut tar = tar::Archive::new(GzDecoder::new(File::open(&self.archive)?));
-        let mut bytes = 0;
-        for entry in tar.entries()? {
-            bytes += entry?.size();
-        }
-        Ok(bytes)
-    }
-}
-
 /// The call that a method and the path below a server are.
 pub(super) fn call(method: &str, rest: &[&str]) -> Option<HostCall> {
     Some(match (method, rest) {
@@ -210,6 +88,7 @@ pub(super) fn call(method: &str, rest: &[&str]) -> Option<HostCall> {
         ("POST", ["files", "pull"]) => HostCall::Pull,
         ("POST", ["files", "decompress"]) => HostCall::Decompress,
         ("POST", ["files", "delete"]) => HostCall::Delete,
+        ("POST", ["files", "write"]) => HostCall::Write,
         _ => return None,
     })
 }
@@ -219,9 +98,11 @@ pub(super) const fn permission(call: HostCall) -> &'static str {
         HostCall::Resources => "websocket.connect",
         HostCall::Power => "control.stop",
         HostCall::List => "file.read",
-        HostCall::UploadLink | HostCall::Upload | HostCall::Pull | HostCall::Decompress => {
-            "file.create"
-        }
+        HostCall::UploadLink
+        | HostCall::Upload
+        | HostCall::Pull
+        | HostCall::Decompress
+        | HostCall::Write => "file.create",
         HostCall::Delete => "file.delete",
     }
 }
@@ -353,6 +234,7 @@ impl State {
             HostCall::Pull => self.begin_pull(server, &body),
             HostCall::Decompress => self.decompress(server, &body),
             HostCall::Delete => self.delete_files(server, &body),
+            HostCall::Write => Ok(self.write_file(server, request)),
             HostCall::UploadLink | HostCall::Upload => Ok(Reply::empty(404)),
         }
     }
@@ -488,9 +370,7 @@ impl State {
             },
             Gateway::GivesUp { .. } | Gateway::Dies { .. } => {
                 self.hosts.chores.push(Chore::Unpack(unpack));
-                let body =
-                    "<html>\r\n<head><title>504 Gateway Time-out</title></head>\r\n</html>\r\n";
-                Ok(Reply::new(504, "text/html; charset=utf-8", body))
+                Ok(chores::gives_up())
             }
         }
     }
@@ -503,15 +383,29 @@ impl State {
         self.hosts
             .deeds
             .push(format!("delete {}", names.join(", ")));
-        for name in names {
-            let path = folder.join(name);
-            let removed = if path.is_dir() {
-                fs::remove_dir_all(&path)
-            } else {
-                fs::remove_file(&path)
-            };
-            removed.map_err(|_gone| Refusal::node_down())?;
+        let paths: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
+        match self.hosts.rules.deletes {
+            Deletes::AtOnce => {
+                for path in paths {
+                    chores::remove(&path).map_err(|_gone| Refusal::node_down())?;
+                }
+                Ok(Reply::empty(204))
+            }
+            Deletes::Slowly { pause } => {
+                self.hosts.chores.push(Chore::Delete { paths, pause });
+                Ok(chores::gives_up())
+            }
         }
-        Ok(Reply::empty(204))
+    }
+
+    fn write_file(&mut self, server: ServerId, request: &Request) -> Reply {
+        let file = listing::parameter(&request.query, "file").unwrap_or_default();
+        let name = file.trim_start_matches("%2F").to_owned();
+        let target = self.hosts.of(server).folder.path().join(&name);
+        if fs::write(target, &request.body).is_err() {
+            return Reply::empty(500);
+        }
+        self.hosts.deeds.push(format!("write {name}"));
+        Reply::empty(204)
     }
 }

@@ -25,6 +25,7 @@ impl State {
             | Fault::Redirect
             | Fault::BadGateway
             | Fault::Garbage
+            | Fault::Says(_)
             | Fault::Refusal { .. }
             | Fault::Closed
             | Fault::Silent
@@ -50,6 +51,7 @@ impl State {
             Fault::BadGateway => Some(words::bad_gateway()),
             Fault::Unavailable => Some(words::page(503, "Service Unavailable")),
             Fault::Garbage => Some(Reply::new(200, "application/json", "{\"object\":\"li}][")),
+            Fault::Says(json) => Some(Reply::new(200, "application/json", json.clone())),
             Fault::Refusal {
                 status,
                 code,

@@ -10,7 +10,7 @@ use nestegg::model::ids::ServerId;
 use url::Host;
 use url::Url;
 
-use super::hosts::Pulls;
+use super::host_rules::Pulls;
 use super::script::Script;
 
 /// A file that is being fetched.

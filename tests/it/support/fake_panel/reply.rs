@@ -167,6 +167,7 @@ impl Reply {
             | Fault::BadGateway
             | Fault::Unavailable
             | Fault::Garbage
+            | Fault::Says(_)
             | Fault::Refusal { .. }
             | Fault::Closed
             | Fault::Silent => {}

@@ -185,16 +185,27 @@ impl AgeTools {
     }
 }
 
-/// Fetches packages as files, with lists of packages of its own where the system has none.
+/// Fetches packages as files. The system's lists of packages are only read; where they are missing, or
+/// so old that a package is gone, lists of its own are fetched: nothing outside of the folder changes.
 const FETCH_PACKAGES: &str = r#"
 set -e
 cd "$1"; shift
-apt="apt-get -qq -o APT::Sandbox::User=root"
-$apt download "$@" 2>/dev/null || {
+for program in apt-get dpkg-deb; do
+    command -v "$program" >/dev/null || { echo "$program is missing" >&2; exit 1; }
+done
+fetch() { apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=3 "$@"; }
+fetch_by_own_lists() {
+    fetch -o "Dir::State=$PWD/apt/state" -o Dir::State::status=/var/lib/dpkg/status \
+        -o "Dir::Cache=$PWD/apt/cache" -o Acquire::Languages=none "$@"
+}
+fetch download "$@" 2>first-try || {
+    rm -f -- *.deb
     mkdir -p apt/state/lists/partial apt/cache/archives/partial
-    apt="$apt -o Dir::State=$PWD/apt/state -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache=$PWD/apt/cache"
-    $apt update
-    $apt download "$@"
+    { fetch_by_own_lists update && fetch_by_own_lists download "$@"; } || {
+        echo "and before, by the system's own lists of packages:" >&2
+        cat first-try >&2
+        exit 1
+    }
 }
 for package in *.deb; do dpkg-deb -x "$package" .; done
 "#;

@@ -50,8 +50,14 @@ impl Sshd {
         let own = fs::metadata(&folder).unwrap().uid();
         let uid = if own == 0 { NOBODY } else { own };
         copy_programs(&folder);
+        let here = folder.to_str().unwrap().to_owned();
+        let passwd = format!(
+            "{login}:{CRYPTED}:{uid}:{uid}::{here}:/bin/sh\nsshd:*:65533:65533::/nonexistent:/bin/false\nroot:*:0:0::/:/bin/false\n"
+        );
+        fs::write(folder.join("passwd"), passwd).unwrap();
+        fs::write(folder.join("group"), format!("own:x:{uid}:\n")).unwrap();
         for name in ["host", "key", "other"] {
-            make_key(&folder.join(name));
+            make_key(&folder, name);
         }
         if own == 0 {
             for open in [folder.as_path(), &folder.join("host")] {
@@ -59,12 +65,6 @@ impl Sshd {
             }
             fs::set_permissions(served, fs::Permissions::from_mode(0o777)).unwrap();
         }
-        let here = folder.to_str().unwrap().to_owned();
-        let passwd = format!(
-            "{login}:{CRYPTED}:{uid}:{uid}::{here}:/bin/sh\nsshd:*:65533:65533::/nonexistent:/bin/false\n"
-        );
-        fs::write(folder.join("passwd"), passwd).unwrap();
-        fs::write(folder.join("group"), format!("own:x:{uid}:\n")).unwrap();
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {here}/host\nPidFile none\nUsePAM no\n\
              StrictModes no\nAuthorizedKeysFile {here}/key.pub\nKbdInteractiveAuthentication no\n\
@@ -121,12 +121,12 @@ impl Sshd {
 
     /// The fingerprint of its host key, by OpenSSH's own account.
     pub(crate) fn fingerprint(&self) -> String {
-        fingerprint(&self.process.folder().join("host.pub"))
+        fingerprint(self.process.folder(), "host.pub")
     }
 
     /// The fingerprint of a key that is not its host key.
     pub(crate) fn other_fingerprint(&self) -> String {
-        fingerprint(&self.process.folder().join("other.pub"))
+        fingerprint(self.process.folder(), "other.pub")
     }
 
     /// The line of a `known_hosts` file that names its host key.
@@ -145,23 +145,35 @@ fn copy_programs(folder: &Path) {
     }
 }
 
-fn make_key(path: &Path) {
-    let made = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-        .arg(path)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
+/// The tests' own user need not exist on this machine: the wrapper answers for it too.
+fn ssh_keygen(folder: &Path) -> Command {
+    let mut command = Command::new("ssh-keygen");
+    command
+        .current_dir(folder)
+        .env("LD_PRELOAD", folder.join("libnss_wrapper.so"))
+        .env("NSS_WRAPPER_PASSWD", folder.join("passwd"))
+        .env("NSS_WRAPPER_GROUP", folder.join("group"));
+    command
 }
 
-fn fingerprint(public: &Path) -> String {
-    let told = Command::new("ssh-keygen")
-        .arg("-lf")
-        .arg(public)
+fn told(mut command: Command) -> String {
+    let output = command
         .output()
-        .unwrap();
-    let told = String::from_utf8(told.stdout).unwrap();
-    told.split(' ').nth(1).unwrap().to_owned()
+        .unwrap_or_else(|why| panic!("ssh-keygen is missing (Debian's openssh-client): {why}"));
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn make_key(folder: &Path, name: &str) {
+    let mut command = ssh_keygen(folder);
+    command.args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", name]);
+    told(command);
+}
+
+fn fingerprint(folder: &Path, public: &str) -> String {
+    let mut command = ssh_keygen(folder);
+    command.args(["-lf", public]);
+    told(command).split(' ').nth(1).unwrap().to_owned()
 }
 
 fn greets(port: u16) -> Result<(), String> {
