@@ -104,12 +104,14 @@ impl Root {
         }
     }
 
+    /// Whether it is a folder of this machine.
+    pub(crate) fn is_folder(&self) -> bool {
+        matches!(self.view, View::Folder(_))
+    }
+
     /// Whether a content type comes back as it was given.
     pub(crate) fn keeps_content_types(&self) -> bool {
-        match &self.view {
-            View::Folder(_) => false,
-            View::Bucket { .. } => true,
-        }
+        !self.is_folder()
     }
 
     /// The names of all objects below it, sorted. In a folder that is all files but staged ones.
