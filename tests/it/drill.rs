@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::support::archive::Archive;
 use crate::support::held::Held;
 use crate::support::members::Members;
+use crate::support::schema;
 use crate::support::world::Ran;
 use crate::support::world::World;
 
@@ -46,17 +47,8 @@ async fn drill(held: &Held, more: &[&str]) -> Ran {
 }
 
 fn assert_valid(ran: &Ran) {
-    let schema: Value = serde_json::from_str(DRILL_SCHEMA).unwrap();
-    let validator = jsonschema::draft202012::options()
-        .should_validate_formats(true)
-        .build(&schema)
-        .unwrap();
     let document = ran.json();
-    let complaints: Vec<String> = validator
-        .iter_errors(&document)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert_eq!(complaints, Vec::<String>::new(), "{document}");
+    schema::assert_fits(DRILL_SCHEMA, &document);
     assert_eq!(document["exit_code"], json!(ran.code));
 }
 

@@ -18,6 +18,7 @@ use nestegg::model::ids::ServerId;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::support::schema;
 use crate::support::world::Ran;
 use crate::support::world::World;
 
@@ -76,16 +77,7 @@ fn put_copy(root: &Path, server: u64, backup: u64) {
 /// The document on standard output, which must be as its schema says.
 fn document(ran: &Ran, schema: &str) -> Value {
     let document = ran.json();
-    let schema: Value = serde_json::from_str(schema).unwrap();
-    let validator = jsonschema::draft202012::options()
-        .should_validate_formats(true)
-        .build(&schema)
-        .unwrap();
-    let complaints: Vec<String> = validator
-        .iter_errors(&document)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert_eq!(complaints, Vec::<String>::new(), "{document}");
+    schema::assert_fits(schema, &document);
     assert_eq!(document["exit_code"], json!(ran.code));
     document
 }

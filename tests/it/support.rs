@@ -6,5 +6,6 @@ pub mod fake_panel;
 pub(crate) mod faulty_store;
 pub(crate) mod held;
 pub(crate) mod members;
+pub(crate) mod schema;
 pub(crate) mod servers;
 pub(crate) mod world;

@@ -28,9 +28,9 @@ use nestegg::report::VerifyReport;
 use nestegg::report::json;
 use nestegg::transfer::observer::Observer;
 use nestegg::transfer::observer::Silent;
-use serde_json::Value;
 
 use crate::support::archive::Archive;
+use crate::support::schema::assert_fits;
 use crate::support::servers::root::Root;
 use crate::support::world::Ran;
 use crate::support::world::World;
@@ -237,17 +237,4 @@ fn findings(kept: &Kept, report: &VerifyReport) -> Vec<String> {
 fn flip(mut bytes: Vec<u8>, bit: usize) -> Vec<u8> {
     bytes[bit / 8] ^= 1 << (bit % 8);
     bytes
-}
-
-fn assert_fits(schema: &str, document: &Value) {
-    let schema: Value = serde_json::from_str(schema).unwrap();
-    let validator = jsonschema::draft202012::options()
-        .should_validate_formats(true)
-        .build(&schema)
-        .unwrap();
-    let complaints: Vec<String> = validator
-        .iter_errors(document)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert_eq!(complaints, Vec::<String>::new());
 }

@@ -1,7 +1,5 @@
 //! `--json` of every command against the schemas that are promised.
 
-use serde_json::Value;
-
 use nestegg::ops::config::CHECK_SCHEMA;
 use nestegg::ops::config::INIT_SCHEMA;
 use nestegg::ops::config::SHOW_SCHEMA;
@@ -13,22 +11,14 @@ use super::text;
 use crate::support::archive::Archive;
 use crate::support::fake_panel::Condition;
 use crate::support::fake_panel::Fault;
+use crate::support::schema;
 use crate::support::world::Ran;
 use crate::support::world::World;
 
 /// Fails unless the whole of standard output is one document of this schema.
 fn assert_fits(schema: &str, ran: &Ran) {
-    let schema: Value = serde_json::from_str(schema).unwrap();
-    let validator = jsonschema::draft202012::options()
-        .should_validate_formats(true)
-        .build(&schema)
-        .unwrap();
     let document = ran.json();
-    let complaints: Vec<String> = validator
-        .iter_errors(&document)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert_eq!(complaints, Vec::<String>::new(), "{document:#}");
+    schema::assert_fits(schema, &document);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use nestegg::report::StatusReport;
 use nestegg::report::json;
 
 use super::samples;
+use crate::support::schema;
 
 fn mirror_text(report: &MirrorReport) -> String {
     let mut out = Vec::new();
@@ -42,21 +43,8 @@ fn list_text(report: &ListReport) -> String {
     String::from_utf8(out).unwrap()
 }
 
-fn validator(schema: &str) -> jsonschema::Validator {
-    let schema: Value = serde_json::from_str(schema).unwrap();
-    jsonschema::draft202012::options()
-        .should_validate_formats(true)
-        .build(&schema)
-        .unwrap()
-}
-
 fn complaints(schema: &str, document: &str) -> Vec<String> {
-    let document: Value = serde_json::from_str(document).unwrap();
-    let validator = validator(schema);
-    let errors = validator.iter_errors(&document);
-    errors
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect()
+    schema::complaints(schema, &serde_json::from_str(document).unwrap())
 }
 
 #[test]

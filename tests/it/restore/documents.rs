@@ -7,20 +7,12 @@ use serde_json::Value;
 
 use super::Vault;
 use crate::support::archive::Archive;
+use crate::support::schema;
 use crate::support::world::Ran;
 
 fn assert_fits(schema: &str, ran: &Ran) {
-    let schema: Value = serde_json::from_str(schema).unwrap();
-    let validator = jsonschema::draft202012::options()
-        .should_validate_formats(true)
-        .build(&schema)
-        .unwrap();
     let document = ran.json();
-    let complaints: Vec<String> = validator
-        .iter_errors(&document)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert_eq!(complaints, Vec::<String>::new(), "{document:#}");
+    schema::assert_fits(schema, &document);
     if let Some(code) = document.get("exit_code") {
         assert_eq!(code.as_i64(), ran.code.map(i64::from));
     }
