@@ -136,6 +136,15 @@ impl Drop for WriterLock {
                 "could not empty the lock file"
             );
         }
+        // Said, not left to closing the file: a child that is just being started shares the open file
+        // until it runs its own program (flock(2)), and would hold the lock for us.
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(
+                lock.path = %self.path.display(),
+                error = &error as &dyn std::error::Error,
+                "could not unlock the lock file"
+            );
+        }
     }
 }
 
@@ -186,6 +195,18 @@ mod tests {
         drop(first);
         let second = try_once(&ledger).await.unwrap();
         assert_eq!(second.path, home.path().join("state/ledger.sqlite3.lock"));
+    }
+
+    #[tokio::test]
+    async fn a_child_that_shares_the_open_file_does_not_keep_the_lock() {
+        let home = tempfile::tempdir().unwrap();
+        let ledger = home.path().join("ledger.sqlite3");
+        let first = try_once(&ledger).await.unwrap();
+        let shared = first.file.try_clone().unwrap();
+        drop(first);
+        let second = try_once(&ledger).await;
+        assert!(second.is_ok(), "{second:?}");
+        drop(shared);
     }
 
     #[tokio::test]
