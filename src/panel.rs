@@ -6,6 +6,7 @@
 //! share one budget of requests.
 
 mod answer;
+mod backups;
 mod bound;
 mod call;
 mod error;
@@ -27,7 +28,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde_json::json;
 use url::Url;
 
 use crate::model::backup::Backup;
@@ -45,6 +45,8 @@ use crate::panel::page::Listing;
 use crate::panel::wire::Attributes;
 use crate::panel::wire::Unfit;
 
+pub use crate::panel::backups::LockChange;
+pub use crate::panel::backups::NewBackup;
 pub use crate::panel::call::Call;
 pub use crate::panel::call::Signal;
 pub use crate::panel::call::Stray;
@@ -307,28 +309,6 @@ impl PanelClient {
             .url(&["servers", &server, "backups", &id, "download"], &[]);
         let body = self.exchange.send(&call, &Ask::get(url)).await?;
         wire::link(&body).map_err(|why| malformed(&call, &why))
-    }
-
-    /// Has the panel make a backup, which is pending at first. The panel names it when `name` is `None`.
-    ///
-    /// Sent again only where no connection came about; any other failure leaves open whether the
-    /// backup is being made.
-    ///
-    /// # Errors
-    /// [`Error::BackupLimit`], [`Error::Throttled`], [`Error::Node`]; any other of a call.
-    pub async fn create_backup(
-        &self,
-        server: &ServerId,
-        name: Option<&str>,
-    ) -> Result<Backup, Error> {
-        let call = Call::CreateBackup(*server);
-        let ask = Ask::post(
-            self.exchange
-                .url(&["servers", &server.to_string(), "backups"], &[]),
-            name.map_or_else(|| json!({}), |name| json!({ "name": name })),
-        );
-        let body = self.exchange.send(&call, &ask).await?;
-        wire::one(&body).map_err(|why| malformed(&call, &why))
     }
 
     /// Does it with the egg included, and without where the panel refuses that with a 4xx.

@@ -27,6 +27,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/0002_encryption.sql")),
     M::up(include_str!("../../migrations/0003_verify.sql")),
     M::up(include_str!("../../migrations/0004_placeholders.sql")),
+    M::up(include_str!("../../migrations/0005_retention.sql")),
 ];
 
 /// `application_id` of a ledger, as `migrations/0001_ledger.sql` sets it.

@@ -1,5 +1,7 @@
 //! The panel's record of one archive.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 use crate::model::checksum::Algorithm;
@@ -57,6 +59,35 @@ pub struct CompletedBackup {
     pub checksum: PanelChecksum,
     /// When the node reported it whole.
     pub completed_at: Timestamp,
+}
+
+/// Whether a backup is protected from the panel's own rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockState {
+    /// It is.
+    Locked,
+    /// It is not.
+    Unlocked,
+}
+
+impl LockState {
+    /// That of a backup as the panel gave it.
+    pub const fn of(backup: &Backup) -> Self {
+        if backup.record().is_locked {
+            Self::Locked
+        } else {
+            Self::Unlocked
+        }
+    }
+}
+
+impl fmt::Display for LockState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Locked => "locked",
+            Self::Unlocked => "unlocked",
+        })
+    }
 }
 
 /// How much a panel's checksums are believed (`panel.checksum` in the configuration).

@@ -124,6 +124,7 @@ fn refused(call: Call, status: u16, said: &Refusal) -> Error {
     match (status, said.code.as_str()) {
         (400, "TwoFactorAuthRequiredException") => Error::TwoFactor { call },
         (400, "TooManyBackupsException") => Error::BackupLimit { call },
+        (400, "BackupLockedException" | "BackupIsLockedException") => Error::Locked { call },
         (400, "BackupNotCompletedException") => Error::NotCompleted { call },
         (400, "BackupFailedException") => Error::BackupFailed { call },
         // The only refusal of its own that the link call has (`panel-contract.md` section 4).
@@ -145,7 +146,10 @@ fn refused(call: Call, status: u16, said: &Refusal) -> Error {
             | Call::Decompress(_)
             | Call::DeleteFiles(_)
             | Call::WriteNote(_) => Error::UnknownServer { call },
-            Call::ReadBackup(_) | Call::MintLink(_) => Error::UnknownBackup { call },
+            Call::ReadBackup(_)
+            | Call::MintLink(_)
+            | Call::DeleteBackup(_)
+            | Call::ToggleLock(_) => Error::UnknownBackup { call },
         },
         (_, code) => Error::Refused {
             call,

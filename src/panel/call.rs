@@ -20,6 +20,10 @@ pub enum Call {
     MintLink(BackupId),
     /// `POST …/backups`.
     CreateBackup(ServerId),
+    /// `DELETE …/backups/{uuid}`.
+    DeleteBackup(BackupId),
+    /// `POST …/backups/{uuid}/lock`, which locks or unlocks.
+    ToggleLock(BackupId),
     /// `GET /api/client/account`.
     ReadAccount,
     /// `GET …/servers/{uuid}`, for what a restore must know of it.
@@ -70,6 +74,8 @@ impl fmt::Display for Call {
             Self::ReadBackup(id) => write!(f, "read backup {id}"),
             Self::MintLink(id) => write!(f, "get a download link for backup {id}"),
             Self::CreateBackup(id) => write!(f, "have a backup of server {id} made"),
+            Self::DeleteBackup(id) => write!(f, "delete backup {id}"),
+            Self::ToggleLock(id) => write!(f, "lock or unlock backup {id}"),
             Self::ReadAccount => f.write_str("read the account of the API key"),
             Self::ReadHosting(id) => write!(f, "read server {id}"),
             Self::ReadResources(id) => write!(f, "read the power state of server {id}"),
@@ -103,10 +109,13 @@ impl Call {
             Self::ListBackups(_) | Self::ReadBackup(_) => Some("backup.read"),
             Self::MintLink(_) => Some("backup.download"),
             Self::CreateBackup(_) => Some("backup.create"),
+            // The lock has no permission of its own.
+            Self::DeleteBackup(_) | Self::ToggleLock(_) => Some("backup.delete"),
         }
     }
 
-    /// Whether success is an answer without a body (`panel-contract.md` section 7).
+    /// Whether success is an answer without a body (`panel-contract.md` sections 5 and 7; a lock is
+    /// answered so by `documented-api.md`).
     pub(super) const fn is_answered_without_body(&self) -> bool {
         matches!(
             self,
@@ -115,6 +124,8 @@ impl Call {
                 | Self::Decompress(_)
                 | Self::DeleteFiles(_)
                 | Self::WriteNote(_)
+                | Self::DeleteBackup(_)
+                | Self::ToggleLock(_)
         )
     }
 

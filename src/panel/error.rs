@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::backup::LockState;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
@@ -119,6 +120,20 @@ pub enum Error {
     BackupFailed {
         /// What was asked.
         call: Call,
+    },
+    /// 400 `BackupLockedException`, or `BackupIsLockedException` (`documented-api.md`).
+    #[error("could not {call}: the backup is locked")]
+    Locked {
+        /// What was asked.
+        call: Call,
+    },
+    /// The panel answered, and the backup is not as it was asked to be.
+    #[error("could not {call}: the panel answered, and the backup is still {is}")]
+    LockStayed {
+        /// What was asked.
+        call: Call,
+        /// How it is.
+        is: LockState,
     },
     /// 400: the row names a disk that the panel can't make links for.
     #[error("could not {call}: the panel does not know how to read the backup's disk")]
@@ -319,7 +334,7 @@ impl Error {
             | Self::UnknownBackup { .. }
             | Self::NotCompleted { .. }
             | Self::BackupFailed { .. } => FailureKind::NotFound,
-            Self::BackupLimit { .. } => FailureKind::Policy,
+            Self::BackupLimit { .. } | Self::Locked { .. } => FailureKind::Policy,
             Self::NoRoom { .. } => FailureKind::NoSpace,
             Self::Throttled { .. } | Self::RateLimited { .. } => FailureKind::RateLimited,
             Self::Maintenance { .. }
@@ -331,6 +346,7 @@ impl Error {
             | Self::Broken { .. } => FailureKind::Unreachable,
             Self::NoApi { .. }
             | Self::UnknownDisk { .. }
+            | Self::LockStayed { .. }
             | Self::Refused { .. }
             | Self::NotThePanel { .. }
             | Self::Malformed { .. }
@@ -375,6 +391,8 @@ impl Error {
             | Self::NotCompleted { .. }
             | Self::BackupFailed { .. }
             | Self::UnknownDisk { .. }
+            | Self::Locked { .. }
+            | Self::LockStayed { .. }
             | Self::BackupLimit { .. }
             | Self::NoRoom { .. }
             | Self::Refused { .. }

@@ -221,6 +221,16 @@ impl Ask {
         }
     }
 
+    /// Deleting twice is deleting once, so it is sent again like a GET.
+    pub(super) const fn delete(url: Url) -> Self {
+        Self {
+            method: Method::DELETE,
+            url,
+            body: None,
+            patience: Patience::Usual,
+        }
+    }
+
     /// A POST may have done its work whatever came back, unless nothing was sent or let in.
     fn may_repeat_after(&self, call: &Call, error: &Error) -> bool {
         if self.method == Method::POST {

@@ -54,6 +54,10 @@ impl Error {
             Self::UnknownDisk { .. } => {
                 "the panel's backup disks were changed since: only the disk itself still has this archive".to_owned()
             }
+            Self::Locked { .. } => "unlock it first, if it is really to go".to_owned(),
+            Self::LockStayed { .. } => {
+                "somebody may have changed it at the same moment: look in the panel, and run again".to_owned()
+            }
             Self::BackupLimit { .. } => {
                 "raise the server's backup limit, or delete a backup that is no longer needed".to_owned()
             }

@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use axum::response::Response;
 use reqwest::header::HeaderValue;
 use serde_json::Value;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -402,7 +403,7 @@ async fn making_a_backup_is_never_asked_for_twice() {
             Panel::of(move |_, _| with(refuse(status, "AnyException"), "retry-after", "0")).await;
         let error = panel
             .client(TUNING)
-            .create_backup(&server_id(), None)
+            .create_backup(&server_id(), &NewBackup::named(None))
             .await
             .unwrap_err();
         assert_eq!(panel.targets().len(), 1, "{error}");
@@ -425,7 +426,7 @@ async fn a_throttled_backup_is_told_apart_and_holds_nobody_back() {
     .await;
     let client = panel.client(TUNING);
     let error = client
-        .create_backup(&server_id(), Some("nightly"))
+        .create_backup(&server_id(), &NewBackup::named(Some("nightly".to_owned())))
         .await
         .unwrap_err();
     assert_eq!(error.retry(), Retry::After(Duration::from_secs(599)));
@@ -438,7 +439,7 @@ async fn a_made_backup_is_pending() {
     let panel = Panel::of(|_, _| a_backup(BACKUP)).await;
     let made = panel
         .client(TUNING)
-        .create_backup(&server_id(), Some("nightly"))
+        .create_backup(&server_id(), &NewBackup::named(Some("nightly".to_owned())))
         .await
         .unwrap();
     assert!(matches!(made, Backup::Pending(_)), "{made:?}");
@@ -609,7 +610,10 @@ async fn a_panel_that_is_not_there_is_told_by_its_host() {
     drop(listener);
     let client = client(&url, KEY, TUNING).unwrap();
     let listed = client.backups(&server_id()).await.unwrap_err();
-    let made = client.create_backup(&server_id(), None).await.unwrap_err();
+    let made = client
+        .create_backup(&server_id(), &NewBackup::named(None))
+        .await
+        .unwrap_err();
     assert!(matches!(listed, Error::Connect { .. }), "{listed}");
     assert_eq!(
         made.to_string(),

@@ -139,7 +139,10 @@ async fn a_servers_state_is_read_and_its_backup_calls_say_the_same() {
             client.backups(&server).await.unwrap_err(),
             client.backup(&server, &backup).await.unwrap_err(),
             client.download_link(&server, &backup).await.unwrap_err(),
-            client.create_backup(&server, None).await.unwrap_err(),
+            client
+                .create_backup(&server, &nestegg::panel::NewBackup::named(None))
+                .await
+                .unwrap_err(),
         ];
         for refusal in refusals {
             let Error::ServerState { state: said, .. } = refusal else {
@@ -268,7 +271,10 @@ async fn what_does_not_exist_is_told_apart() {
     for error in [
         client.server("deadbeef").await.unwrap_err(),
         client.backups(&nobody).await.unwrap_err(),
-        client.create_backup(&nobody, None).await.unwrap_err(),
+        client
+            .create_backup(&nobody, &nestegg::panel::NewBackup::named(None))
+            .await
+            .unwrap_err(),
     ] {
         assert!(matches!(error, Error::UnknownServer { .. }), "{error}");
     }
@@ -301,7 +307,10 @@ async fn every_call_names_the_permission_that_it_lacks() {
             "backup.download",
         ),
         (
-            client.create_backup(&server, None).await.unwrap_err(),
+            client
+                .create_backup(&server, &nestegg::panel::NewBackup::named(None))
+                .await
+                .unwrap_err(),
             "backup.create",
         ),
     ] {
@@ -367,7 +376,10 @@ async fn a_fresh_backup_is_pending_and_then_completed_or_failed() {
             archive,
         });
         let made = client
-            .create_backup(&server, Some("by nestegg"))
+            .create_backup(
+                &server,
+                &nestegg::panel::NewBackup::named(Some("by nestegg".to_owned())),
+            )
             .await
             .unwrap();
         assert!(matches!(&made, Backup::Pending(row) if row.name == "by nestegg"));
@@ -384,7 +396,10 @@ async fn a_fresh_backup_is_pending_and_then_completed_or_failed() {
 async fn a_backup_that_the_panel_does_not_make_is_told_by_its_reason() {
     let (panel, server, _) = one_backup().await;
     let client = client(&panel);
-    let refusal = async |name: Option<&str>| client.create_backup(&server, name).await.unwrap_err();
+    let refusal = async |name: Option<&str>| {
+        let new = nestegg::panel::NewBackup::named(name.map(str::to_owned));
+        client.create_backup(&server, &new).await.unwrap_err()
+    };
     let long = refusal(Some(&"x".repeat(300))).await;
     assert!(matches!(long, Error::Refused { status: 422, .. }), "{long}");
     panel.stop_node().await;

@@ -23,6 +23,7 @@ use nestegg::model::server::ServerState;
 use nestegg::model::server::Variable;
 use nestegg::panel::Error;
 use nestegg::panel::ListingTrust;
+use nestegg::panel::NewBackup;
 use nestegg::panel::PanelClient;
 use nestegg::panel::PanelEndpoint;
 use nestegg::panel::PanelTuning;
@@ -320,7 +321,7 @@ async fn every_recorded_backup_is_read() {
         );
         let created = panel
             .client
-            .create_backup(&server_id(), Some("x"))
+            .create_backup(&server_id(), &NewBackup::named(Some("x".to_owned())))
             .await
             .unwrap();
         assert_eq!(created, read, "{}", recording.name);
@@ -639,7 +640,10 @@ async fn call(panel: &Playback, name: &str) -> Error {
         "node-down-create",
         "auth-400-bad-json",
     ]) {
-        client.create_backup(&server_id(), None).await.map(drop)
+        client
+            .create_backup(&server_id(), &NewBackup::named(None))
+            .await
+            .map(drop)
     } else if starts(&["download-"]) || name.ends_with("-download.http") {
         client.download_link(&server_id(), &backup).await.map(drop)
     } else if starts(&["auth-", "route-"]) {

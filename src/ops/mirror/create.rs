@@ -13,6 +13,7 @@ use crate::model::retry::Retry;
 use crate::model::server::Server;
 use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::Run;
+use crate::panel::NewBackup;
 
 /// The longest that a fresh backup is waited for: the panel itself gives up on it after six
 /// hours (`panel-contract.md` section 3).
@@ -39,7 +40,7 @@ pub async fn fresh(
     };
     let mut backup = panel
         .client
-        .create_backup(&server.id, wish.name.as_deref())
+        .create_backup(&server.id, &NewBackup::named(wish.name.clone()))
         .await
         .map_err(about_server)?;
     let id = backup.record().id;
