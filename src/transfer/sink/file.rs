@@ -20,6 +20,7 @@ use crate::model::content::Part;
 use crate::model::content::Position;
 use crate::model::content::StreamId;
 use crate::model::content::VerifiedContent;
+use crate::model::key::ObjectKey;
 use crate::model::outcome::Failure;
 use crate::model::outcome::Scope;
 use crate::transfer::pump::Sink;
@@ -105,6 +106,10 @@ impl FileSink {
             })
         } else if occupied == Occupied::Refuse {
             Err(Error::Exists {
+                path: path.to_owned(),
+            })
+        } else if is_a_copy(path) {
+            Err(Error::ACopy {
                 path: path.to_owned(),
             })
         } else {
@@ -229,6 +234,21 @@ impl Sink for FileSink {
     fn name(&self) -> String {
         self.path.display().to_string()
     }
+}
+
+/// Whether a path is that of a copy or of its sidecar at a destination: named like one, in a directory
+/// named like a server, and with a sidecar there.
+fn is_a_copy(path: &Path) -> bool {
+    let directory = directory_of(path);
+    let named = fs::canonicalize(directory).ok().and_then(|directory| {
+        let server = directory.file_name()?.to_str()?.to_owned();
+        ObjectKey::parse(&format!("{server}/{}", path.file_name()?.to_str()?))
+    });
+    named.is_some_and(|key| {
+        let sidecar = key.sidecar().to_string();
+        let beside = Path::new(&sidecar).file_name();
+        beside.is_some_and(|name| fs::symlink_metadata(directory.join(name)).is_ok())
+    })
 }
 
 /// Where the unfinished file of `path` stands.

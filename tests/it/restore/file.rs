@@ -63,6 +63,27 @@ async fn the_file_is_for_its_owner_alone_and_is_told_with_its_digest() {
 }
 
 #[tokio::test]
+async fn a_copy_at_a_destination_is_never_restored_over() {
+    let vault = Vault::in_two_folders(Archive::small(1)).await;
+    let (_, near) = &vault.places[0];
+    let server = std::path::Path::new(&near.url).join(vault.server.to_string());
+    for suffix in [".tar.gz", ".json"] {
+        let path = server.join(format!("{}{suffix}", vault.backup));
+        let before = std::fs::read(&path).unwrap();
+        let output = path.to_str().unwrap();
+        let args = ["restore", "Survival:latest", "--output", output, "--force"];
+        let ran = vault.world.run(&args).await;
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("is a copy that nestegg keeps"),
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}
+
+#[tokio::test]
 async fn what_is_there_already_stays_unless_it_may_be_replaced() {
     let vault = Vault::in_two_folders(Archive::small(1)).await;
     let path = vault.world.path("got.tar.gz");

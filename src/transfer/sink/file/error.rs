@@ -17,6 +17,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file is a copy, or the sidecar of one: no restore replaces those.
+    #[error("`{}` is a copy that nestegg keeps, and is not overwritten", .path.display())]
+    ACopy {
+        /// The file.
+        path: PathBuf,
+    },
     /// The name leads to something that no file can stand in for.
     #[error("`{}` is {found}, not a file", .path.display())]
     NotAFile {
@@ -68,7 +74,7 @@ impl Error {
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::File { source, .. } => kind_of(source),
-            Self::Exists { .. } => FailureKind::Policy,
+            Self::Exists { .. } | Self::ACopy { .. } => FailureKind::Policy,
             Self::NotAFile { .. }
             | Self::NoName { .. }
             | Self::NoDirectory { .. }
@@ -81,6 +87,10 @@ impl Error {
     pub fn hint(&self) -> String {
         match self {
             Self::Exists { .. } => "name another file, or replace it with --force".to_owned(),
+            Self::ACopy { .. } => {
+                "name another file; a damaged copy is mended by `nestegg verify --repair`"
+                    .to_owned()
+            }
             Self::NotAFile { found, .. } if *found == "a directory" => {
                 "name a file in it".to_owned()
             }
