@@ -19,6 +19,7 @@ use crate::say;
 use crate::seaweedfs;
 use crate::sink;
 use crate::table::Row;
+use crate::table::Rows;
 use crate::table::bound;
 use crate::table::ratio;
 use crate::tools::Tool;
@@ -103,17 +104,20 @@ fn s5cmd_pipe(place: &Place) -> String {
     )
 }
 
+/// What is compared.
+const OFF: &str = "nestegg, inspection off";
+const ON: &str = "nestegg";
+const TO_DISK: &str = "curl -o, sync";
+const DIGESTS: &str = "SHA-1 and SHA-256, two threads";
+const IN_TURN: &str = "SHA-1 and SHA-256, one thread";
+const DISK_THEN_SUM: &str = "curl -o && sha256sum";
+const LIST: &str = "unpack and list (zlib-rs, one thread)";
+const NOISE: &str = "nestegg, archive of noise";
+const TWO: &str = "nestegg, two directories";
+const TO_TWO_FILES: &str = "curl | tee, two files, sync";
+
 /// Directories of this machine: section 11's first two rows, and two destinations.
 pub(crate) fn local(bench: &Bench) -> Outcome<()> {
-    const TO_DISK: &str = "curl -o, sync";
-    const DIGESTS: &str = "SHA-1 and SHA-256, two threads";
-    const IN_TURN: &str = "SHA-1 and SHA-256, one thread";
-    const DISK_THEN_SUM: &str = "curl -o && sha256sum";
-    const LIST: &str = "unpack and list (zlib-rs, one thread)";
-    const OFF: &str = "nestegg, inspection off";
-    const ON: &str = "nestegg";
-    const NOISE: &str = "nestegg, archive of noise";
-    const TWO: &str = "nestegg, two directories";
     let archive = bench.archive(Content::Mixed, bench.bytes)?;
     let noise = bench.archive(Content::Noise, bench.bytes)?;
     let panel = Panel::with(&archive)?;
@@ -161,6 +165,11 @@ pub(crate) fn local(bench: &Bench) -> Outcome<()> {
         Contender::process(TWO, &[], |place| {
             nestegg(bench, &panel, place, To::TwoFolders, INSPECT)
         }),
+        Contender::process(
+            TO_TWO_FILES,
+            &[Tool::Curl],
+            script(format!("curl -sS '{url}' | tee one >two; sync one two")),
+        ),
     ];
     say(&bench
         .tools
@@ -170,7 +179,6 @@ pub(crate) fn local(bench: &Bench) -> Outcome<()> {
         .into_iter()
         .flatten()
         .fold(0.0, f64::max);
-    let unpacked = rows.wall(LIST).map(|wall| wall.max(limit));
     rows.print(
         &bench.heading("To directories", archive.bytes),
         Some(("L", limit)),
@@ -179,6 +187,13 @@ pub(crate) fn local(bench: &Bench) -> Outcome<()> {
         "L = {limit:.2} s, the slower of `{TO_DISK}` and `{DIGESTS}`"
     ));
     shared_floor(rows.get(TO_DISK), rows.get(IN_TURN), limit);
+    local_bounds(&rows, limit);
+    Ok(())
+}
+
+/// What section 11 bounds of them.
+fn local_bounds(rows: &Rows, limit: f64) {
+    let unpacked = rows.wall(LIST).map(|wall| wall.max(limit));
     bound(
         "inspection off ÷ L",
         ratio(rows.wall(OFF), Some(limit)),
@@ -203,7 +218,11 @@ pub(crate) fn local(bench: &Bench) -> Outcome<()> {
         1.1,
         "",
     );
-    Ok(())
+    if let Some(plain) = ratio(rows.wall(TO_TWO_FILES), rows.wall(TO_DISK)) {
+        say(&format!(
+            "Two plain files take {plain:.2} times as long as one here: both directories are on one disk"
+        ));
+    }
 }
 
 /// Says what serving, keeping and hashing cost together where all share the processors: L is the
@@ -240,9 +259,6 @@ fn list(archive: &Archive) -> Outcome<()> {
         _some => Ok(()),
     }
 }
-
-const OFF: &str = "nestegg, inspection off";
-const ON: &str = "nestegg";
 
 fn both_nesteggs<'a>(bench: &'a Bench, panel: &'a Panel) -> [Contender<'a>; 2] {
     [
