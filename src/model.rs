@@ -20,4 +20,5 @@ pub mod selector;
 pub mod server;
 pub mod sidecar;
 pub mod subset;
+pub mod suspicion;
 pub mod text;

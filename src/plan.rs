@@ -3,6 +3,7 @@
 pub mod check;
 pub mod drill;
 pub mod mirror;
+pub mod prune;
 pub mod rebuild;
 pub mod restore;
 pub mod to_panel;

@@ -1,0 +1,499 @@
+//! Which copies of one server at one destination a retention policy removes, and whether it may, decided
+//! before anything is touched (design section 8).
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::model::backup::LockState;
+use crate::model::ids::BackupId;
+use crate::model::retention::KeepPolicy;
+use crate::model::retention::KeepReason;
+use crate::model::suspicion::Suspicion;
+
+/// A held copy that a policy could remove; `T` says which one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prunable<T> {
+    /// Which one.
+    pub copy: T,
+    /// The backup.
+    pub backup: BackupId,
+    /// When the backup was asked for: what policies go by.
+    pub created_at: Timestamp,
+    /// When the panel's node reported the archive whole.
+    pub completed_at: Timestamp,
+    /// The archive's length.
+    pub archive_bytes: u64,
+    /// The stored object's length: what removing it frees.
+    pub stored_bytes: u64,
+    /// When it was last proved right: read back, or else made.
+    pub proved_at: Timestamp,
+    /// Whether the panel has it locked, or had when it vanished from there.
+    pub lock: LockState,
+    /// Whether an operator keeps it.
+    pub mark: Mark,
+    /// Whether the store keeps it.
+    pub store: StoreRetention,
+}
+
+/// Whether an operator keeps the copies of a backup (`nestegg keep`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    /// Not.
+    None,
+    /// So it is.
+    Kept {
+        /// Why, in the operator's words.
+        reason: Option<String>,
+    },
+}
+
+/// Whether an object store refuses to delete an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreRetention {
+    /// It says nothing of that.
+    None,
+    /// It does before then.
+    Until(Timestamp),
+    /// It does, and does not say for how long: a legal hold, for one.
+    WithoutDate,
+}
+
+/// A removal that an earlier run began and that is to be finished, whatever the policy says now: the copy
+/// is no longer held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun<T> {
+    /// Which one.
+    pub copy: T,
+    /// The backup.
+    pub backup: BackupId,
+    /// When the backup was asked for.
+    pub created_at: Timestamp,
+    /// The stored object's length.
+    pub stored_bytes: u64,
+}
+
+/// All that decides about one server at one destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts<T> {
+    /// Its held copies there, in any order.
+    pub copies: Vec<Prunable<T>>,
+    /// Removals there that were begun and not done.
+    pub begun: Vec<Begun<T>>,
+    /// Its newest completed backups that the panel still lists, which have to be held there: see
+    /// [`newest`]. Empty when it lists none.
+    pub newest: Vec<BackupId>,
+    /// What is suspicious about its newest archive.
+    pub suspicion: Option<Suspicion>,
+}
+
+/// What the operator asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wishes<'p> {
+    /// The policy for this server at this destination.
+    pub policy: &'p KeepPolicy,
+    /// How long ago the oldest copy that is kept may have been proved right.
+    pub verify_within: SignedDuration,
+}
+
+/// Why a copy is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The policy says so.
+    Policy(KeepReason),
+    /// It is the newest held; or the newest whose backup is not from the future, since the clock that gave
+    /// the others their times can't be believed.
+    Newest,
+    /// The panel has it locked.
+    Locked,
+    /// An operator keeps it.
+    KeptByHand {
+        /// Why, in the operator's words.
+        reason: Option<String>,
+    },
+    /// The store does not let go of it before then.
+    RetainedUntil(Timestamp),
+    /// The store does not let go of it, and does not say until when.
+    Retained,
+}
+
+impl Reason {
+    /// The word used in `--json`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Policy(_) => "policy",
+            Self::Newest => "newest",
+            Self::Locked => "locked",
+            Self::KeptByHand { .. } => "kept_by_hand",
+            Self::RetainedUntil(_) | Self::Retained => "retained_by_store",
+        }
+    }
+}
+
+/// For people; the operator's own words are not among it, since they are untrusted text.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(reason) => reason.fmt(f),
+            Self::Newest => f.write_str("newest"),
+            Self::Locked => f.write_str("locked"),
+            Self::KeptByHand { .. } => f.write_str("kept by hand"),
+            Self::RetainedUntil(at) => write!(f, "under the store's retention until {at:.0}"),
+            Self::Retained => f.write_str("under the store's retention"),
+        }
+    }
+}
+
+/// What becomes of a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It stays, for these reasons; there is at least one.
+    Keep(Vec<Reason>),
+    /// It goes: no rule keeps it.
+    Remove,
+}
+
+impl Decision {
+    /// The word used in `--json`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Keep(_) => "keep",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+/// The reasons, for people.
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keep(reasons) => {
+                for (number, reason) in reasons.iter().enumerate() {
+                    let comma = if number == 0 { "" } else { ", " };
+                    write!(f, "{comma}{reason}")?;
+                }
+                Ok(())
+            }
+            Self::Remove => f.write_str("no rule keeps it"),
+        }
+    }
+}
+
+/// A copy and what becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned<T> {
+    /// The copy.
+    pub copy: Prunable<T>,
+    /// What becomes of it, unless the whole server is refused.
+    pub decision: Decision,
+}
+
+/// Why nothing of a server is removed at a destination, whatever the policy says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its newest completed backup is not held there.
+    NewestNotMirrored {
+        /// The backup.
+        backup: BackupId,
+    },
+    /// The oldest copy that would be kept was not proved right lately.
+    OldestNotVerified {
+        /// The backup.
+        backup: BackupId,
+        /// When it last was.
+        proved_at: Timestamp,
+        /// Within what it was to be.
+        verify_within: SignedDuration,
+    },
+    /// Its newest archive looks as if something had gone wrong.
+    Suspicious(Suspicion),
+}
+
+impl Refusal {
+    /// The word used in `--json`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::NewestNotMirrored { .. } => "newest_not_mirrored",
+            Self::OldestNotVerified { .. } => "oldest_not_verified",
+            Self::Suspicious(_) => "suspicious",
+        }
+    }
+
+    /// What the operator can do about it.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::NewestNotMirrored { .. } => {
+                "run `nestegg mirror` first, and see why it fails if it does"
+            }
+            Self::OldestNotVerified { .. } => {
+                "run `nestegg verify` over the copies of this server, or raise `verify_within` in `[prune]`"
+            }
+            Self::Suspicious(_) => {
+                "look at the server and the archive; if they are as they should be, run `nestegg accept` for the backup"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NewestNotMirrored { backup } => {
+                write!(
+                    f,
+                    "its newest completed backup {backup} is not mirrored there"
+                )
+            }
+            Self::OldestNotVerified {
+                backup,
+                proved_at,
+                verify_within,
+            } => write!(
+                f,
+                "the oldest copy it would keep, of backup {backup}, was last verified at {proved_at:.0}, \
+                 which is not within {verify_within:#}"
+            ),
+            Self::Suspicious(suspicion) => suspicion.fmt(f),
+        }
+    }
+}
+
+/// What is to be done about one server at one destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a plan does nothing until it is carried out"]
+pub struct ServerPlan<T> {
+    /// What an earlier run began, oldest first: finished even when the server is refused.
+    pub begun: Vec<Begun<T>>,
+    /// Every held copy, newest first, and what the policy says of it.
+    pub copies: Vec<Planned<T>>,
+    /// Why none of them is removed for all that; empty when the policy is carried out.
+    pub refusals: Vec<Refusal>,
+}
+
+impl<T> ServerPlan<T> {
+    /// Whether no copy is removed, whatever the policy says.
+    pub const fn is_refused(&self) -> bool {
+        !self.refusals.is_empty()
+    }
+
+    /// The copies that are removed, oldest first; none when the server is refused.
+    pub fn removals(&self) -> impl Iterator<Item = &Prunable<T>> {
+        let refused = self.is_refused();
+        let oldest_first = self.copies.iter().rev();
+        oldest_first
+            .filter(move |planned| !refused && planned.decision == Decision::Remove)
+            .map(|planned| &planned.copy)
+    }
+
+    /// What is freed by removing them.
+    pub fn freed_bytes(&self) -> u64 {
+        self.removals()
+            .map(|copy| copy.stored_bytes)
+            .fold(0, u64::saturating_add)
+    }
+}
+
+/// The newest of a server's completed backups by `created_at`, and where that is from the future, the newest
+/// that is not too: a panel whose clock was wrong once would else hide all that came after.
+pub fn newest(
+    completed: impl IntoIterator<Item = (BackupId, Timestamp)>,
+    now: Timestamp,
+) -> Vec<BackupId> {
+    let mut overall: Option<(Timestamp, BackupId)> = None;
+    let mut past: Option<(Timestamp, BackupId)> = None;
+    for (backup, created_at) in completed {
+        let this = Some((created_at, backup));
+        overall = overall.max(this);
+        if created_at <= now {
+            past = past.max(this);
+        }
+    }
+    let past = past.filter(|past| Some(*past) != overall);
+    overall
+        .into_iter()
+        .chain(past)
+        .map(|(_, backup)| backup)
+        .collect()
+}
+
+/// Decides what becomes of every copy of one server at one destination.
+///
+/// Of two backups of the same instant the one with the greater id is taken for the newer, so that a plan
+/// is always the same. A server of which nothing is held there has nothing to refuse.
+pub fn plan<T>(
+    facts: Facts<T>,
+    wishes: Wishes<'_>,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> ServerPlan<T> {
+    let mut copies = facts.copies;
+    copies.sort_by_key(|copy| Reverse((copy.created_at, copy.backup)));
+    let mut begun = facts.begun;
+    begun.sort_by_key(|begun| (begun.created_at, begun.backup));
+
+    let held_newest = newest(
+        copies.iter().map(|copy| (copy.backup, copy.created_at)),
+        now,
+    );
+    let made: Vec<Timestamp> = copies.iter().map(|copy| copy.created_at).collect();
+    let by_policy = wishes.policy.reasons(&made, now, zone);
+    let copies: Vec<Planned<T>> = copies
+        .into_iter()
+        .zip(by_policy)
+        .map(|(copy, by_policy)| {
+            let decision = decide(&copy, by_policy, &held_newest, now);
+            Planned { copy, decision }
+        })
+        .collect();
+
+    let refusals = refusals(&copies, &facts.newest, facts.suspicion, wishes, now);
+    ServerPlan {
+        begun,
+        copies,
+        refusals,
+    }
+}
+
+fn decide<T>(
+    copy: &Prunable<T>,
+    by_policy: Vec<KeepReason>,
+    newest: &[BackupId],
+    now: Timestamp,
+) -> Decision {
+    let mut reasons: Vec<Reason> = by_policy.into_iter().map(Reason::Policy).collect();
+    if newest.contains(&copy.backup) {
+        reasons.push(Reason::Newest);
+    }
+    match copy.lock {
+        LockState::Locked => reasons.push(Reason::Locked),
+        LockState::Unlocked => {}
+    }
+    match &copy.mark {
+        Mark::Kept { reason } => reasons.push(Reason::KeptByHand {
+            reason: reason.clone(),
+        }),
+        Mark::None => {}
+    }
+    match copy.store {
+        StoreRetention::Until(until) if until > now => reasons.push(Reason::RetainedUntil(until)),
+        StoreRetention::WithoutDate => reasons.push(Reason::Retained),
+        StoreRetention::None | StoreRetention::Until(_) => {}
+    }
+    if reasons.is_empty() {
+        Decision::Remove
+    } else {
+        Decision::Keep(reasons)
+    }
+}
+
+fn refusals<T>(
+    newest_first: &[Planned<T>],
+    newest: &[BackupId],
+    suspicion: Option<Suspicion>,
+    wishes: Wishes<'_>,
+    now: Timestamp,
+) -> Vec<Refusal> {
+    let mut kept = newest_first
+        .iter()
+        .rev()
+        .filter(|planned| planned.decision != Decision::Remove);
+    let Some(oldest) = kept.next().map(|planned| &planned.copy) else {
+        return Vec::new();
+    };
+    let not_mirrored = newest
+        .iter()
+        .filter(|backup| {
+            !newest_first
+                .iter()
+                .any(|planned| planned.copy.backup == **backup)
+        })
+        .map(|backup| Refusal::NewestNotMirrored { backup: *backup });
+    let since_proved = now.duration_since(oldest.proved_at);
+    let not_verified =
+        (since_proved > wishes.verify_within).then_some(Refusal::OldestNotVerified {
+            backup: oldest.backup,
+            proved_at: oldest.proved_at,
+            verify_within: wishes.verify_within,
+        });
+    not_mirrored
+        .chain(not_verified)
+        .chain(suspicion.map(Refusal::Suspicious))
+        .collect()
+}
+
+/// How many copies one run may remove (`--max-delete`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxDelete {
+    /// As many as the policies say.
+    Unlimited,
+    /// So many at most, over all servers and destinations.
+    AtMost(u64),
+}
+
+/// One copy to remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal<'p, T> {
+    /// It was begun by an earlier run.
+    Begun(&'p Begun<T>),
+    /// The policy says so.
+    Planned(&'p Prunable<T>),
+}
+
+impl<T> Removal<'_, T> {
+    /// Which copy.
+    pub const fn copy(&self) -> &T {
+        match self {
+            Self::Begun(begun) => &begun.copy,
+            Self::Planned(copy) => &copy.copy,
+        }
+    }
+
+    /// What removing it frees.
+    pub const fn stored_bytes(&self) -> u64 {
+        match self {
+            Self::Begun(begun) => begun.stored_bytes,
+            Self::Planned(copy) => copy.stored_bytes,
+        }
+    }
+}
+
+/// What one run removes of all that the plans say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "nothing is removed until it is carried out"]
+pub struct Batch<'p, T> {
+    /// In this order: what was begun before, then the oldest first over all servers.
+    pub removals: Vec<Removal<'p, T>>,
+    /// How many are left for another run.
+    pub left_over: u64,
+    /// Their stored bytes together.
+    pub left_over_bytes: u64,
+}
+
+/// Takes what one run may remove: what was begun first, then the oldest over all servers.
+pub fn cap<T>(plans: &[ServerPlan<T>], max_delete: MaxDelete) -> Batch<'_, T> {
+    let mut begun: Vec<&Begun<T>> = plans.iter().flat_map(|plan| &plan.begun).collect();
+    begun.sort_by_key(|begun| (begun.created_at, begun.backup));
+    let mut planned: Vec<&Prunable<T>> = plans.iter().flat_map(ServerPlan::removals).collect();
+    planned.sort_by_key(|copy| (copy.created_at, copy.backup));
+    let mut removals: Vec<Removal<'_, T>> = begun
+        .into_iter()
+        .map(Removal::Begun)
+        .chain(planned.into_iter().map(Removal::Planned))
+        .collect();
+    let room = match max_delete {
+        MaxDelete::Unlimited => usize::MAX,
+        MaxDelete::AtMost(most) => usize::try_from(most).unwrap_or(usize::MAX),
+    };
+    let left = removals.split_off(room.min(removals.len()));
+    Batch {
+        removals,
+        left_over: u64::try_from(left.len()).unwrap_or(u64::MAX),
+        left_over_bytes: left
+            .iter()
+            .map(Removal::stored_bytes)
+            .fold(0, u64::saturating_add),
+    }
+}
