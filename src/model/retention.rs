@@ -120,7 +120,7 @@ impl KeepPolicy {
     /// Whether it has no rule that could keep anything; such a policy is taken for none, and keeps
     /// everything.
     pub fn is_empty(&self) -> bool {
-        self.counted().next().is_none() && self.within.is_none()
+        self.counted().next().is_none() && self.measured().is_none()
     }
 
     /// The rules that keep so many, and how many.
@@ -135,6 +135,11 @@ impl KeepPolicy {
         ]
         .into_iter()
         .filter_map(|(rule, most)| Some((rule, most.filter(|most| *most > 0)?)))
+    }
+
+    /// How far back everything is kept, if it is.
+    fn measured(&self) -> Option<SpanFieldwise> {
+        self.within.filter(|span| !span.0.is_zero())
     }
 
     /// Why each of those made at `made` is kept, in the order given; no reason at all: it is not.
@@ -155,7 +160,7 @@ impl KeepPolicy {
         let mut order: Vec<(usize, Timestamp)> = made.iter().copied().enumerate().collect();
         order.sort_by_key(|(_, at)| std::cmp::Reverse(*at));
         let within = self
-            .within
+            .measured()
             .map(|span| (span, Since::of(span.0, made, now, zone)));
         let mut counters: Vec<Counter> = self.counted().map(Counter::new).collect();
         let mut reasons: Vec<(usize, Vec<KeepReason>)> = Vec::with_capacity(order.len());
@@ -271,3 +276,6 @@ fn instant(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     let offset = zone.to_offset(guess.to_timestamp(local).ok()?);
     offset.to_timestamp(local).ok()
 }
+
+#[cfg(test)]
+mod tests;

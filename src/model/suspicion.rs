@@ -182,3 +182,127 @@ fn median(mut bytes: Vec<u64>) -> Option<u64> {
     let lower = bytes.get(bytes.len().checked_sub(1)? / 2)?;
     Some(lower.midpoint(*upper))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: usize) -> BackupId {
+        format!("00000000-0000-4000-8000-{number:012}")
+            .parse()
+            .unwrap()
+    }
+
+    /// Archives of these lengths, newest first.
+    fn archives(bytes: &[u64]) -> Vec<Archive> {
+        let numbered = bytes.iter().enumerate();
+        numbered
+            .map(|(number, bytes)| Archive {
+                backup: id(number),
+                bytes: *bytes,
+                lacking: Vec::new(),
+                acceptance: Acceptance::Open,
+            })
+            .collect()
+    }
+
+    fn half() -> ShrinkAlarm {
+        ShrinkAlarm(Percent::of_hundredths(5000).unwrap())
+    }
+
+    /// Percent and median that are told of the newest.
+    fn shrunk(bytes: &[u64]) -> Option<(u64, u64, usize)> {
+        let suspicion = suspicion(&archives(bytes), half())?;
+        assert_eq!(suspicion.backup, id(0));
+        match suspicion.signs.as_slice() {
+            [
+                Sign::Shrunk {
+                    percent,
+                    median_bytes,
+                    of,
+                    ..
+                },
+            ] => Some((*percent, *median_bytes, *of)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_archive_below_half_of_the_median_of_the_seven_before_it_is_suspicious() {
+        assert_eq!(
+            shrunk(&[49, 900, 100, 10, 100, 10, 100, 900, 1, 1, 1]),
+            Some((49, 100, 7))
+        );
+        assert_eq!(shrunk(&[50, 900, 100, 10, 100, 10, 100, 900]), None);
+        assert_eq!(shrunk(&[500, 900, 100, 10, 100, 10, 100, 900]), None);
+    }
+
+    #[test]
+    fn one_archive_before_it_is_enough_and_none_is_not() {
+        assert_eq!(shrunk(&[4, 10]), Some((40, 10, 1)));
+        assert_eq!(shrunk(&[5, 10]), None);
+        assert_eq!(shrunk(&[0]), None);
+        assert_eq!(shrunk(&[]), None);
+    }
+
+    #[test]
+    fn of_an_even_number_the_median_is_between_the_two_in_the_middle() {
+        assert_eq!(shrunk(&[9, 10, 30]), Some((45, 20, 2)));
+        assert_eq!(shrunk(&[10, 10, 30]), None);
+    }
+
+    #[test]
+    fn an_archive_that_is_empty_after_empty_ones_has_not_shrunk() {
+        assert_eq!(shrunk(&[0, 0, 0]), None);
+        assert_eq!(shrunk(&[0, 1]), Some((0, 1, 1)));
+        assert_eq!(
+            shrunk(&[u64::MAX / 2, u64::MAX, u64::MAX]),
+            Some((49, u64::MAX, 2))
+        );
+    }
+
+    #[test]
+    fn an_archive_that_lacks_what_it_must_contain_is_suspicious_even_as_the_first() {
+        let mut archives = archives(&[10]);
+        archives[0].lacking = vec!["world/level.dat".to_owned(), "plug\u{1b}ins/**".to_owned()];
+        let suspicion = suspicion(&archives, half()).unwrap();
+        assert_eq!(
+            suspicion.to_string(),
+            "the newest backup 00000000-0000-4000-8000-000000000000 is suspicious: its archive holds \
+             nothing that matches `world/level.dat`, `plug\\u{1b}ins/**` (must_contain)"
+        );
+    }
+
+    #[test]
+    fn everything_that_is_suspicious_is_told() {
+        let mut archives = archives(&[10 << 20, 100 << 20, 101 << 20]);
+        archives[0].lacking = vec!["world".to_owned()];
+        let signs = suspicion(&archives, half()).unwrap().signs;
+        let words: Vec<String> = signs.iter().map(Sign::to_string).collect();
+        assert_eq!(
+            words,
+            [
+                "its archive of 10.0 MiB is only 9% of the 100.5 MiB that are the median of the 2 \
+                 before it (shrink_alarm = 50%)",
+                "its archive holds nothing that matches `world` (must_contain)",
+            ]
+        );
+    }
+
+    #[test]
+    fn accepting_the_newest_lifts_it_and_accepting_another_does_not() {
+        let mut archives = archives(&[1, 100, 100]);
+        archives[0].lacking = vec!["world".to_owned()];
+        archives[1].acceptance = Acceptance::Accepted;
+        assert!(suspicion(&archives, half()).is_some());
+        archives[0].acceptance = Acceptance::Accepted;
+        assert_eq!(suspicion(&archives, half()), None);
+    }
+
+    #[test]
+    fn what_an_older_archive_lacks_is_no_matter() {
+        let mut archives = archives(&[100, 100]);
+        archives[1].lacking = vec!["world".to_owned()];
+        assert_eq!(suspicion(&archives, half()), None);
+    }
+}

@@ -497,3 +497,6 @@ pub fn cap<T>(plans: &[ServerPlan<T>], max_delete: MaxDelete) -> Batch<'_, T> {
             .fold(0, u64::saturating_add),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,5 +23,6 @@ mod recordings;
 mod reference_model;
 mod report;
 mod restore;
+mod retention;
 mod to_panel;
 mod verify;
