@@ -4,4 +4,5 @@
 mod case;
 mod histories;
 mod naive;
+mod random;
 mod restic;

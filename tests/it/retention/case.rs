@@ -174,21 +174,23 @@ impl Fixtures {
                     archive_bytes: 1,
                     stored_bytes: 1,
                     proved_at: now - SignedDuration::from_hours(held.proved_hours_ago),
-                    lock: match held.guard {
-                        Guard::Lock => LockState::Locked,
-                        _ => LockState::Unlocked,
+                    lock: if held.guard == Guard::Lock {
+                        LockState::Locked
+                    } else {
+                        LockState::Unlocked
                     },
-                    mark: match held.guard {
-                        Guard::Hand => Mark::Kept { reason: None },
-                        _ => Mark::None,
+                    mark: if held.guard == Guard::Hand {
+                        Mark::Kept { reason: None }
+                    } else {
+                        Mark::None
                     },
                     store: match held.guard {
+                        Guard::Nothing | Guard::Lock | Guard::Hand => StoreRetention::None,
                         Guard::Store => StoreRetention::WithoutDate,
                         Guard::StoreForNow => {
                             StoreRetention::Until(now + SignedDuration::from_secs(1))
                         }
                         Guard::StoreOnceUponATime => StoreRetention::Until(now),
-                        _ => StoreRetention::None,
                     },
                 })
                 .collect(),

@@ -26,7 +26,9 @@ use crate::retention::case::Newest;
 use crate::retention::case::Policy;
 use crate::retention::case::VERIFY_WITHIN_HOURS;
 use crate::retention::naive;
+use crate::retention::naive::Also;
 use crate::retention::naive::Said;
+use crate::retention::random::Random;
 
 const HISTORIES: u64 = 1_000_000;
 
@@ -55,36 +57,9 @@ const UNITS: [i64; 8] = [
     190 * 86_400,
 ];
 
-/// Splitmix64: all of a history follows from its seed.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn up_to(&mut self, most: i64) -> i64 {
-        i64::try_from(self.below(u64::try_from(most).unwrap() + 1)).unwrap()
-    }
-
-    fn index(&mut self, length: usize) -> usize {
-        usize::try_from(self.below(u64::try_from(length).unwrap())).unwrap()
-    }
-
-    fn one_in(&mut self, chances: u64) -> bool {
-        self.below(chances) == 0
-    }
-}
-
 fn drawn(random: &mut Random) -> Case {
-    let length = random.index(MOST + 1).min(random.index(MOST + 1));
+    // Short ones mostly.
+    let length = (0..3).map(|_| random.index(MOST + 1)).min().unwrap();
     let unit = UNITS[random.index(UNITS.len())];
     let mut at = if random.one_in(3) {
         1_400_000_000 + random.up_to(700_000_000)
@@ -197,13 +172,21 @@ fn said(plan: &ServerPlan<usize>) -> Vec<Said> {
                     };
                     said.nth[rule] = *nth;
                 }
-                Reason::Policy(KeepReason::Within(_)) => said.within = true,
-                Reason::Policy(KeepReason::NoPolicy) => said.no_policy = true,
-                Reason::Newest => said.newest = true,
+                Reason::Policy(KeepReason::Within(_)) => {
+                    said.also.insert(Also::Within);
+                }
+                Reason::Policy(KeepReason::NoPolicy) => {
+                    said.also.insert(Also::NoPolicy);
+                }
+                Reason::Newest => {
+                    said.also.insert(Also::Newest);
+                }
                 Reason::Locked
                 | Reason::KeptByHand { .. }
                 | Reason::RetainedUntil(_)
-                | Reason::Retained => said.guarded = true,
+                | Reason::Retained => {
+                    said.also.insert(Also::Guarded);
+                }
             }
         }
     }
@@ -263,21 +246,21 @@ fn judged(case: &Case, random: &mut Random, fixtures: &Fixtures) -> Result<(), S
     }
     refusals(case, &plan, &expected)?;
 
-    let mut left = facts.clone();
-    left.copies.retain(|copy| !removed_now.contains(&copy.copy));
-    let again = planned(case, left, &case.policy, fixtures);
-    if !removed(&again).is_empty() {
-        return Err(format!(
-            "planned again, it removes {:?} more",
-            removed(&again)
-        ));
+    // Of some, for time's sake: there are enough histories.
+    if random.one_in(4) {
+        let mut left = facts.clone();
+        left.copies.retain(|copy| !removed_now.contains(&copy.copy));
+        let again = removed(&planned(case, left, &case.policy, fixtures));
+        if !again.is_empty() {
+            return Err(format!("planned again, it removes {again:?} more"));
+        }
     }
-    if let Some(looser) = loosened(&case.policy, random) {
+    if random.one_in(4)
+        && let Some(looser) = loosened(&case.policy, random)
+    {
         let removed_then = removed(&planned(case, facts, &looser, fixtures));
-        if let Some(lost) = removed_then
-            .iter()
-            .find(|number| !removed_now.contains(number))
-        {
+        let is_new = |number: &&usize| !removed_now.contains(number);
+        if let Some(lost) = removed_then.iter().find(is_new) {
             return Err(format!("the looser {looser:?} does not keep copy {lost}"));
         }
     }
@@ -328,7 +311,7 @@ fn a_million_random_histories_are_thinned_as_a_second_implementation_would() {
             scope.spawn(move || {
                 let fixtures = Fixtures::new();
                 for seed in (first..HISTORIES).step_by(usize::try_from(threads).unwrap()) {
-                    let mut random = Random(seed);
+                    let mut random = Random::new(seed);
                     let case = drawn(&mut random);
                     if let Err(why) = judged(&case, &mut random, &fixtures) {
                         panic!("history {seed}: {why}\n{case:#?}");
@@ -395,7 +378,7 @@ proptest! {
     /// The same with shrinking, for whoever breaks it.
     #[test]
     fn a_random_history_is_thinned_as_a_second_implementation_would(case in case(), seed in any::<u64>()) {
-        let judged = judged(&case, &mut Random(seed), &Fixtures::new());
+        let judged = judged(&case, &mut Random::new(seed), &Fixtures::new());
         prop_assert!(judged.is_ok(), "{}", judged.unwrap_err());
     }
 }

@@ -2,6 +2,7 @@
 //! copies by what the wall clock's reading says in letters, and takes so many groups from the end.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,10 +16,16 @@ use crate::retention::case::Held;
 pub(super) struct Said {
     /// Which one of each rule it is, last to yearly; 0 for none.
     pub(super) nth: [u32; 6],
-    pub(super) within: bool,
-    pub(super) no_policy: bool,
-    pub(super) newest: bool,
-    pub(super) guarded: bool,
+    pub(super) also: BTreeSet<Also>,
+}
+
+/// Why else a copy stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Also {
+    Within,
+    NoPolicy,
+    Newest,
+    Guarded,
 }
 
 impl Said {
@@ -33,8 +40,12 @@ const DAY: i64 = 86_400;
 pub(super) fn said(case: &Case, zone: &TimeZone) -> Vec<Said> {
     let mut all = vec![Said::default(); case.copies.len()];
     for (said, held) in all.iter_mut().zip(&case.copies) {
-        said.guarded = held.guard.keeps();
-        said.no_policy = case.policy.is_empty();
+        if held.guard.keeps() {
+            said.also.insert(Also::Guarded);
+        }
+        if case.policy.is_empty() {
+            said.also.insert(Also::NoPolicy);
+        }
     }
     let mut oldest_first: Vec<usize> = (0..case.copies.len()).collect();
     let age = |number: &usize| -> (i64, usize) {
@@ -43,11 +54,11 @@ pub(super) fn said(case: &Case, zone: &TimeZone) -> Vec<Said> {
     };
     oldest_first.sort_by_key(age);
     if let Some(newest) = oldest_first.last() {
-        all[*newest].newest = true;
+        all[*newest].also.insert(Also::Newest);
     }
     let believed = |number: &&usize| case.copies[**number].made <= case.now;
     if let Some(newest) = oldest_first.iter().rev().find(believed) {
-        all[*newest].newest = true;
+        all[*newest].also.insert(Also::Newest);
     }
 
     let readings: Vec<Reading> = case
@@ -84,7 +95,9 @@ pub(super) fn said(case: &Case, zone: &TimeZone) -> Vec<Said> {
             .max()
             .map(|newest| counted_back(newest, case.policy.within, zone));
         for (said, held) in all.iter_mut().zip(&case.copies) {
-            said.within = since.is_none_or(|since| held.made > since);
+            if since.is_none_or(|since| held.made > since) {
+                said.also.insert(Also::Within);
+            }
         }
     }
     all
@@ -122,12 +135,13 @@ impl Reading {
     }
 
     fn group(&self, rule: usize) -> &str {
+        let as_long_as = |like: &str| self.hour.get(..like.len()).unwrap();
         match rule {
             1 => &self.hour,
-            2 => &self.hour["".len().."2024-02-29".len()],
+            2 => as_long_as("2024-02-29"),
             3 => &self.week,
-            4 => &self.hour[.."2024-02".len()],
-            _ => &self.hour[.."2024".len()],
+            4 => as_long_as("2024-02"),
+            _ => as_long_as("2024"),
         }
     }
 }
@@ -189,12 +203,11 @@ fn instant(wall: i64, zone: &TimeZone) -> i64 {
     let summer = offset(wall - 2 * DAY, zone).max(offset(wall + 2 * DAY, zone));
     let shows = |offset_then: i64| offset(wall - offset_then, zone) == offset_then;
     let is_east = winter > 0;
-    let of_offset = match (shows(winter), shows(summer)) {
-        (true, false) => winter,
-        (false, true) => summer,
-        // Twice, or never: the later one is that of winter, and winter is what was before summer.
-        (true, true) | (false, false) if is_east => winter,
-        (true, true) | (false, false) => summer,
+    // Where it is shown twice, the later one is that of winter; where never, winter was before.
+    let is_winter = match (shows(winter), shows(summer)) {
+        (true, true) | (false, false) => is_east,
+        (of_winter, _) => of_winter,
     };
+    let of_offset = if is_winter { winter } else { summer };
     wall - of_offset
 }

@@ -260,6 +260,50 @@ impl SshTools {
     }
 }
 
+/// restic, which says what retention means, and the time zones that both it and nestegg go by in that test.
+const RESTIC_PACKAGES: [&str; 2] = ["restic", "tzdata"];
+
+/// restic, and a time zone database.
+#[derive(Debug)]
+pub(crate) struct ResticTools {
+    root: PathBuf,
+}
+
+impl ResticTools {
+    /// Installs them unless they are there. A failure fails the test, with what to do about it.
+    pub(crate) fn get() -> &'static Self {
+        static TOOLS: Shared<ResticTools> = Shared::new();
+        TOOLS.get(|| {
+            let recipe = Recipe {
+                name: "restic",
+                stamp: RESTIC_PACKAGES.join("\n"),
+                needs: "a Debian with apt-get",
+                command: |root| {
+                    let mut shell = Command::new("sh");
+                    shell
+                        .args(["-c", FETCH_PACKAGES, "fetch"])
+                        .arg(root)
+                        .args(RESTIC_PACKAGES);
+                    shell
+                },
+                announce,
+            };
+            let root = recipe.install_below(&below_target())?;
+            Ok(Self { root })
+        })
+    }
+
+    /// The program.
+    pub(crate) fn restic(&self) -> PathBuf {
+        self.root.join("usr/bin/restic")
+    }
+
+    /// A time zone's file.
+    pub(crate) fn zone(&self, name: &str) -> PathBuf {
+        self.root.join("usr/share/zoneinfo").join(name)
+    }
+}
+
 /// `target/test-servers`, wherever the target directory is.
 fn below_target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-servers")
