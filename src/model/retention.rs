@@ -2,7 +2,8 @@
 //!
 //! The meaning is that of restic's `forget`, as of the versions before 0.16 (Debian's is 0.14): since
 //! 0.16 restic also keeps the oldest snapshot of all for as long as a rule has counts left, which is
-//! not done here.
+//! not done here. One more thing differs: of a snapshot made while its zone was at UTC restic only knows
+//! that it was made at UTC, and measures `within` back on that clock; here it is the zone's.
 
 use std::fmt;
 
