@@ -4,6 +4,7 @@ pub mod args;
 pub mod confirm;
 pub mod help;
 pub mod ledger;
+mod panel;
 pub mod progress;
 mod restore;
 pub mod session;
@@ -57,6 +58,7 @@ where
         Command::List(_) => list(&flags, &environment, &session).await,
         Command::Restore(_) => restore::run(&flags, &environment, &session).await,
         Command::Ledger { command } => ledger::run(command, &flags, &environment, &session).await,
+        Command::Panel { .. } => panel::run(&flags, &environment, &session).await,
         Command::Config { command } => configure(command, &flags, &environment, &session).await,
     }
 }

@@ -8,6 +8,7 @@ pub mod address;
 pub mod error;
 pub mod file;
 pub mod flags;
+pub mod ignore;
 pub mod key;
 pub mod location;
 pub mod output;

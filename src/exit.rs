@@ -1,5 +1,7 @@
 //! Exit codes, and the one map from what happened to a code.
 
+mod panel;
+
 use std::process::ExitCode;
 
 use crate::model::outcome::Ended;

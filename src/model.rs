@@ -19,6 +19,7 @@ pub mod secret;
 pub mod selector;
 pub mod server;
 pub mod sidecar;
+pub mod slots;
 pub mod subset;
 pub mod suspicion;
 pub mod text;

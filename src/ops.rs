@@ -6,6 +6,7 @@ pub mod described;
 pub mod ledger;
 pub mod list;
 pub mod mirror;
+pub mod panel;
 pub mod restore;
 pub mod setup;
 pub mod status;

@@ -131,6 +131,8 @@ pub struct BackupListing {
     pub backups: Vec<Backup>,
     /// Rows that are no backup, or a completed one without what it must have.
     pub unreadable: Vec<UnreadableRow>,
+    /// Completed and running backups by the panel's own count (`meta.backup_count`), where it gives one.
+    pub counted: Option<u64>,
     /// Whether absence means anything; even then, one listing is no proof of deletion.
     pub trust: ListingTrust,
 }
@@ -215,6 +217,7 @@ impl PanelClient {
             rows,
             unreadable,
             trust,
+            counted: _,
         } = self.including_egg(list).await?;
         Ok(ServerListing {
             servers: rows,
@@ -268,10 +271,12 @@ impl PanelClient {
             rows,
             unreadable,
             trust,
+            counted,
         } = listing;
         Ok(BackupListing {
             backups: rows,
             unreadable,
+            counted,
             trust,
         })
     }

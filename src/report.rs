@@ -6,6 +6,7 @@ pub mod human;
 pub mod json;
 pub mod ledger;
 pub mod outcome;
+pub mod panel;
 pub mod restore;
 pub mod verify;
 pub mod words;

@@ -2,6 +2,7 @@
 
 pub mod ledger;
 pub mod mirror;
+pub mod panel;
 pub mod restore;
 pub mod verify;
 
@@ -15,6 +16,7 @@ use clap::ValueEnum;
 
 use crate::cli::args::ledger::LedgerCommand;
 use crate::cli::args::mirror::MirrorArgs;
+use crate::cli::args::panel::PanelCommand;
 use crate::cli::args::restore::RestoreArgs;
 use crate::cli::args::verify::VerifyArgs;
 use crate::cli::help;
@@ -153,6 +155,13 @@ pub enum Command {
         #[command(subcommand)]
         command: LedgerCommand,
     },
+    /// Ask a panel for its own backup operations
+    #[command(after_help = help::PANEL, subcommand_required = true, arg_required_else_help = true)]
+    Panel {
+        /// What to ask it for.
+        #[command(subcommand)]
+        command: Box<PanelCommand>,
+    },
     /// Write, show or check the configuration
     #[command(after_help = help::CONFIG, subcommand_required = true, arg_required_else_help = true)]
     Config {
@@ -238,6 +247,7 @@ impl Cli {
                 Command::Restore(args) => Request::Restore(Box::new(args.flags())),
                 Command::Verify(args) => Request::Verify(Box::new(args.flags())),
                 Command::Ledger { command } => command.request(),
+                Command::Panel { command } => Request::Panel(Box::new(command.flags())),
                 Command::Config { command } => match command {
                     ConfigCommand::Init | ConfigCommand::Show => Request::Show,
                     ConfigCommand::Check => Request::Check,

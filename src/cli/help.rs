@@ -200,6 +200,62 @@ The digests are those of the objects as they are stored, encrypted or not. Only
 the ledger is read: no panel and no destination is contacted, and a running
 mirror is not waited for.";
 
+/// Below `nestegg panel --help`.
+pub(super) const PANEL: &str = "\
+These are the panel's own operations, by its client API. Without a configuration:
+  NESTEGG_API_KEY=… nestegg panel servers --panel https://panel.example.com
+
+The servers and exclude of the configuration say what is mirrored, and mean nothing
+here: --server names servers, and without it all that the key sees are meant.";
+
+/// Below `nestegg panel servers --help`.
+pub(super) const PANEL_SERVERS: &str = "\
+Examples:
+  nestegg panel servers
+  nestegg panel servers --all-servers          an administrator's key
+  nestegg --json panel servers | jq '.servers[] | select(.slots.used >= .slots.limit)'
+
+BACKUPS are the slots taken of those that there are: completed backups, and those
+that are being made. One call a server is needed for them.";
+
+/// Below `nestegg panel backups --help`.
+pub(super) const PANEL_BACKUPS: &str = "\
+Examples:
+  nestegg panel backups
+  nestegg panel backups --server d3aac109
+  nestegg --json panel backups | jq '.servers[].backups[] | select(.held_at == [])'
+
+Every backup is shown, failed ones and those that are being made too. HELD AT are
+the destinations with a verified copy, by the ledger; it is only read, and a running
+mirror is not waited for. Servers that refuse backup calls in their state (suspended,
+being installed, ...) are told on standard error and left out.";
+
+/// Below `nestegg panel create --help`.
+pub(super) const PANEL_CREATE: &str = "\
+Examples:
+  nestegg panel create --server d3aac109
+  nestegg panel create --server survival --name before-update --lock --wait
+  nestegg panel create --server survival --ignore '*.log' cache/ --wait --timeout 30m
+
+Without --wait the panel's word that it began is enough. With it the exit code is 0
+when the backup is completed, 1 when it failed, 10 when --timeout is over before that;
+then, and after Ctrl-C, the backup goes on at the panel. It is 3 when there is a backup
+and not the lock that was wished for.
+
+A wish is sent once: when the answer is lost, the list of backups is looked at, and
+what is new there is told. Patterns replace the server's own .pteroignore.";
+
+/// Below `nestegg panel lock --help`, and of `unlock`.
+pub(super) const PANEL_LOCK: &str = "\
+Examples:
+  nestegg panel lock 6fdff738-bf44-4933-824f-489198dda9e6
+  nestegg panel unlock --server survival 6fdff738-bf44-4933-824f-489198dda9e6
+
+Where the ledger does not know a backup, the servers of the key are asked for it one
+by one; --server shortens that. The state is read first: what is as wanted already is
+said to be so, and nothing is changed. The panel has a toggle alone, so what came of it
+is looked at, and somebody who changed it at the same moment is told of.";
+
 /// Below `nestegg config --help`.
 pub(super) const CONFIG: &str = "\
 The file is --config FILE, else NESTEGG_CONFIG, else

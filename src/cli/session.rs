@@ -178,6 +178,11 @@ impl Session {
         self.streams.stdout_tty
     }
 
+    /// Whether standard error is a terminal.
+    pub fn stderr_tty(&self) -> Tty {
+        self.streams.stderr_tty
+    }
+
     /// Where everything goes that is no result.
     pub fn stderr(&self) -> SharedWriter {
         self.streams.stderr.clone()

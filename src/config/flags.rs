@@ -1,6 +1,7 @@
 //! What was typed, as plain data: `cli` makes it, `resolve` reads it.
 
 pub mod ledger;
+pub mod panel;
 pub mod restore;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::config::flags::ledger::LedgerFlags;
+use crate::config::flags::panel::PanelFlags;
 use crate::config::flags::restore::RestoreFlags;
 use crate::config::settings::CreateBackup;
 use crate::model::backup::DigestNeed;
@@ -48,6 +50,8 @@ pub enum Request {
     /// `ledger rebuild` and `ledger check`: destinations must be there, panels when they are asked;
     /// their secrets are read.
     Ledger(Box<LedgerFlags>),
+    /// `panel`: panels must be there, and their keys are read.
+    Panel(Box<PanelFlags>),
     /// `config show`: whatever is there; no secret file is read, no command run.
     Show,
     /// `config check`: as a `mirror` without flags would.
@@ -55,11 +59,13 @@ pub enum Request {
 }
 
 impl Request {
-    /// Whether `--from` names whom to ask instead of the ledger.
+    /// Whether it is carried out where no ledger can be: `--from` names whom to ask instead, or a panel
+    /// is asked.
     pub(crate) fn asks_no_ledger(&self) -> bool {
         match self {
             Self::Restore(flags) => !flags.from.is_empty(),
             Self::Read(flags) => !flags.from.is_empty(),
+            Self::Panel(flags) => flags.does_without_ledger(),
             Self::Mirror(_) | Self::Verify(_) | Self::Ledger(_) | Self::Show | Self::Check => false,
         }
     }

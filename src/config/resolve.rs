@@ -2,6 +2,7 @@
 
 pub mod destinations;
 mod drill;
+mod panel;
 pub mod panels;
 pub mod restore;
 pub mod secrets;
@@ -127,6 +128,17 @@ pub fn resolve(
         | Request::Verify(_)
         | Request::Read(_)
         | Request::Ledger(_)
+        | Request::Panel(_)
+        | Request::Show
+        | Request::Check => None,
+    };
+    let panel_task = match &flags.request {
+        Request::Panel(wanted) => resolver.panel_task(wanted, &mut panels),
+        Request::Mirror(_)
+        | Request::Verify(_)
+        | Request::Restore(_)
+        | Request::Read(_)
+        | Request::Ledger(_)
         | Request::Show
         | Request::Check => None,
     };
@@ -151,6 +163,7 @@ pub fn resolve(
         mirror,
         drill,
         restore,
+        panel_task,
         filter,
         verify,
         environment: environment.of_stores(),
@@ -192,6 +205,7 @@ fn needs_of(request: &Request, file: Option<&File>) -> (MirrorFlags, Needs) {
             };
             (wanted.as_mirror(), needs)
         }
+        Request::Panel(wanted) => (wanted.as_mirror(), panel::needs_of(wanted)),
     }
 }
 
@@ -200,7 +214,11 @@ fn flag_of_places(request: &Request) -> &'static str {
     match request {
         Request::Restore(_) | Request::Read(_) => "--from",
         Request::Ledger(wanted) => wanted.places_flag,
-        Request::Mirror(_) | Request::Verify(_) | Request::Check | Request::Show => "--to",
+        Request::Mirror(_)
+        | Request::Verify(_)
+        | Request::Panel(_)
+        | Request::Check
+        | Request::Show => "--to",
     }
 }
 
@@ -375,6 +393,7 @@ impl Resolver<'_> {
             | Request::Restore(_)
             | Request::Read(_)
             | Request::Ledger(_)
+            | Request::Panel(_)
             | Request::Show
             | Request::Check => VerifySettings {
                 only: Vec::new(),
@@ -411,9 +430,11 @@ impl Resolver<'_> {
                 servers: wanted.servers.clone(),
                 ..Filter::default()
             },
-            Request::Mirror(_) | Request::Restore(_) | Request::Show | Request::Check => {
-                Filter::default()
-            }
+            Request::Mirror(_)
+            | Request::Restore(_)
+            | Request::Panel(_)
+            | Request::Show
+            | Request::Check => Filter::default(),
         }
     }
 

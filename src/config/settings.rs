@@ -1,6 +1,7 @@
 //! The effective settings: plain data, with the source of each.
 
 pub mod drill;
+pub mod panel;
 pub mod restore;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use url::Url;
 
 use crate::config::key::KeyOrigin;
 use crate::config::settings::drill::DrillSettings;
+use crate::config::settings::panel::PanelTask;
 use crate::config::settings::restore::CopiesFrom;
 use crate::config::settings::restore::RestoreSettings;
 use crate::config::source::Sources;
@@ -49,6 +51,8 @@ pub struct Settings {
     pub drill: DrillSettings,
     /// What `restore` is asked for; `None` for other commands.
     pub restore: Option<RestoreSettings>,
+    /// What `panel` is asked for; `None` for other commands.
+    pub panel_task: Option<PanelTask>,
     /// What `status` and `list` are to show, and of which servers `verify` checks copies; empty for
     /// other commands.
     pub filter: Filter,

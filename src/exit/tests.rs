@@ -2,6 +2,7 @@
 
 mod ledger;
 mod mirror;
+mod panel;
 mod reading;
 mod restore;
 mod verify;

@@ -95,6 +95,14 @@ pub struct Passport {
     pub variables: Vec<Variable>,
 }
 
+impl Server {
+    /// How many backups it may have (`feature_limits.backups`); 0 = none can be made. `None` where the
+    /// panel does not say.
+    pub fn backup_limit(&self) -> Option<u64> {
+        self.passport.feature_limits.get("backups")?.as_u64()
+    }
+}
+
 /// The recipe a server was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Egg {

@@ -8,7 +8,6 @@ use crate::model::backup::Backup;
 use crate::model::backup::LockState;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
-use crate::model::retry::Retry;
 use crate::panel::PanelClient;
 use crate::panel::call::Call;
 use crate::panel::error::Error;
@@ -81,11 +80,16 @@ impl PanelClient {
     }
 
     /// Makes sure that a backup is locked, or that it is not: reads it, asks for a change only where
-    /// it is otherwise (the panel has a toggle alone), and looks at what came of it.
+    /// it is otherwise (a real panel has a toggle alone), and looks at what came of it.
+    ///
+    /// What an answer does not say, or says of another backup, is read again. A panel as published
+    /// documentation describes it has `…/unlock` besides, which is tried where the toggle was answered
+    /// and the lock stayed on.
     ///
     /// # Errors
     /// [`Error::UnknownBackup`], [`Error::Permission`]; [`Error::LockStayed`] when the panel answered and
-    /// changed nothing; any other of a call, after which the backup may be either way.
+    /// changed nothing, or somebody changed it back meanwhile; any other of a call, after which the
+    /// backup may be either way.
     pub async fn set_lock(
         &self,
         server: &ServerId,
@@ -95,29 +99,55 @@ impl PanelClient {
         if LockState::of(&self.backup(server, backup).await?) == wanted {
             return Ok(LockChange::Already);
         }
-        let call = Call::ToggleLock(*backup);
-        let (server_id, id) = (server.to_string(), backup.to_string());
-        let url = self
-            .exchange
-            .url(&["servers", &server_id, "backups", &id, "lock"], &[]);
-        let toggled = self.exchange.send(&call, &Ask::post(url, json!({}))).await;
-        // An answer without a body says nothing, and one that was lost leaves both possible.
-        let is = match toggled {
-            Err(error) if error.retry() == Retry::Never => return Err(error),
-            Err(error) => match self.backup(server, backup).await {
-                Ok(now) if LockState::of(&now) == wanted => wanted,
-                Ok(_) | Err(_) => return Err(error),
-            },
-            Ok(body) if body.is_empty() => LockState::of(&self.backup(server, backup).await?),
-            Ok(body) => {
-                let now: Backup = wire::one(&body).map_err(|why| malformed(&call, &why))?;
-                LockState::of(&now)
+        if self.ask_for_lock(server, backup, "lock", wanted).await? == wanted {
+            return Ok(LockChange::Changed);
+        }
+        let is = match wanted {
+            LockState::Locked => LockState::Unlocked,
+            LockState::Unlocked => {
+                match self.ask_for_lock(server, backup, "unlock", wanted).await {
+                    // No real panel has this route.
+                    Err(Error::UnknownBackup { .. } | Error::Refused { .. }) => LockState::Locked,
+                    asked => asked?,
+                }
             }
         };
         if is == wanted {
             Ok(LockChange::Changed)
         } else {
+            let call = Call::ToggleLock(*backup);
             Err(Error::LockStayed { call, is })
+        }
+    }
+
+    /// Sends one wish about a lock; how the backup is afterwards.
+    async fn ask_for_lock(
+        &self,
+        server: &ServerId,
+        backup: &BackupId,
+        verb: &str,
+        wanted: LockState,
+    ) -> Result<LockState, Error> {
+        let call = Call::ToggleLock(*backup);
+        let (server_id, id) = (server.to_string(), backup.to_string());
+        let url = self
+            .exchange
+            .url(&["servers", &server_id, "backups", &id, verb], &[]);
+        let failed = match self.exchange.send(&call, &Ask::post(url, json!({}))).await {
+            Ok(body) => match wire::one::<Backup>(&body) {
+                Ok(now) if now.record().id == *backup && LockState::of(&now) == wanted => {
+                    return Ok(wanted);
+                }
+                // It says nothing, speaks of another backup, or was overtaken.
+                Ok(_) | Err(_) => None,
+            },
+            Err(error) if !error.leaves_open() => return Err(error),
+            Err(error) => Some(error),
+        };
+        match (self.backup(server, backup).await, failed) {
+            (Ok(now), _) if LockState::of(&now) == wanted => Ok(wanted),
+            (Ok(now), None) => Ok(LockState::of(&now)),
+            (_, Some(error)) | (Err(error), None) => Err(error),
         }
     }
 

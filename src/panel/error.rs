@@ -404,6 +404,49 @@ impl Error {
         }
     }
 
+    /// Whether the panel may have done what it was asked for all the same: nothing that was let in
+    /// and understood came back.
+    pub const fn leaves_open(&self) -> bool {
+        match self {
+            Self::Timeout { .. }
+            | Self::Broken { .. }
+            | Self::PanelFailed { .. }
+            | Self::Node { .. }
+            | Self::Maintenance { .. }
+            | Self::NotThePanel { .. }
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. } => true,
+            Self::BadAddress { .. }
+            | Self::UnusableKey { .. }
+            | Self::Client { .. }
+            | Self::UnusableId { .. }
+            | Self::KeyRefused { .. }
+            | Self::ApplicationKey { .. }
+            | Self::AddressNotAllowed { .. }
+            | Self::KeyForbidden { .. }
+            | Self::TwoFactor { .. }
+            | Self::Permission { .. }
+            | Self::ServerState { .. }
+            | Self::NodeRefused { .. }
+            | Self::UnknownServer { .. }
+            | Self::UnknownBackup { .. }
+            | Self::NoApi { .. }
+            | Self::NotCompleted { .. }
+            | Self::BackupFailed { .. }
+            | Self::UnknownDisk { .. }
+            | Self::Locked { .. }
+            | Self::LockStayed { .. }
+            | Self::BackupLimit { .. }
+            | Self::NoRoom { .. }
+            | Self::Throttled { .. }
+            | Self::RateLimited { .. }
+            | Self::Refused { .. }
+            | Self::Endless { .. }
+            | Self::Connect { .. }
+            | Self::Certificate { .. } => false,
+        }
+    }
+
     /// The failure as the operator reads it.
     pub fn failure(&self, scope: Scope, id: String) -> Failure {
         Failure {

@@ -40,6 +40,8 @@ pub struct UnreadableRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pagination {
     pub(super) total: u64,
+    /// Backups that take a slot (`meta.backup_count`), where the list is of backups.
+    pub(super) counted: Option<u64>,
     pub(super) per_page: Option<u64>,
     pub(super) total_pages: u64,
 }
@@ -75,6 +77,7 @@ pub(super) struct Page<T> {
 pub(super) struct Listing<T> {
     pub(super) rows: Vec<T>,
     pub(super) unreadable: Vec<UnreadableRow>,
+    pub(super) counted: Option<u64>,
     pub(super) trust: ListingTrust,
 }
 
@@ -117,7 +120,7 @@ impl<T> Seen<T> {
         self.rows.keys().eq(other.rows.keys()) && self.unreadable == other.unreadable
     }
 
-    fn into_listing(mut self, trust: ListingTrust) -> Listing<T> {
+    fn into_listing(mut self, counted: Option<u64>, trust: ListingTrust) -> Listing<T> {
         Listing {
             rows: self
                 .order
@@ -125,6 +128,7 @@ impl<T> Seen<T> {
                 .filter_map(|uuid| self.rows.remove(uuid))
                 .collect(),
             unreadable: self.unreadable.into_iter().collect(),
+            counted,
             trust,
         }
     }
@@ -156,6 +160,8 @@ struct Reading<T> {
     pages: u64,
     /// What the panel says; `None` where it says nothing.
     total: Option<u64>,
+    /// The same, of slots taken.
+    counted: Option<u64>,
     /// `total` was the same on every page.
     is_still: bool,
 }
@@ -182,28 +188,31 @@ where
     for _ in 0..READINGS {
         let now = read_once(call, &fetch).await?;
         if now.total.is_none() {
-            return Ok(now.seen.into_listing(ListingTrust::Shifting));
+            return Ok(now.seen.into_listing(now.counted, ListingTrust::Shifting));
         }
         if now.is_complete() && now.pages == 1 {
-            return Ok(now.seen.into_listing(ListingTrust::Whole));
+            return Ok(now.seen.into_listing(now.counted, ListingTrust::Whole));
         }
         if let Some(earlier) = before.take() {
             let agree = now.total == earlier.total && now.seen.same_ids(&earlier.seen);
             if agree && now.is_complete() && earlier.is_complete() {
-                return Ok(now.seen.into_listing(ListingTrust::Whole));
+                return Ok(now.seen.into_listing(now.counted, ListingTrust::Whole));
             }
             if agree && now.is_still && earlier.is_still {
                 // The total is wrong and nothing moves: more readings won't help.
-                return Ok(now.seen.into_listing(ListingTrust::Shifting));
+                return Ok(now.seen.into_listing(now.counted, ListingTrust::Shifting));
             }
             older = earlier.seen.completed_with(older);
         }
         before = Some(now);
     }
-    let last = before.map_or_else(Seen::nothing, |reading| reading.seen);
+    let (last, counted) = before.map_or_else(
+        || (Seen::nothing(), None),
+        |reading| (reading.seen, reading.counted),
+    );
     Ok(last
         .completed_with(older)
-        .into_listing(ListingTrust::Shifting))
+        .into_listing(counted, ListingTrust::Shifting))
 }
 
 async fn read_once<T, F, Fut>(call: &Call, fetch: &F) -> Result<Reading<T>, Error>
@@ -216,6 +225,7 @@ where
         seen: Seen::nothing(),
         pages: 0,
         total: None,
+        counted: None,
         is_still: true,
     };
     let mut body_bytes = 0_usize;
@@ -239,6 +249,7 @@ where
         let total = page.pagination.map(|pagination| pagination.total);
         reading.is_still &= number == 1 || total == reading.total;
         reading.total = total;
+        reading.counted = page.pagination.and_then(|pagination| pagination.counted);
 
         let mut is_news = false;
         for row in page.rows {

@@ -106,6 +106,8 @@ struct WireList {
 #[derive(Deserialize)]
 struct WireMeta {
     pagination: WirePagination,
+    #[serde(default, deserialize_with = "lenient")]
+    backup_count: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -159,6 +161,7 @@ pub(super) fn page<T: Attributes>(body: &[u8]) -> Result<Page<T>, Unfit> {
         rows: list.data.into_iter().map(row).collect(),
         pagination: list.meta.map(|meta| Pagination {
             total: meta.pagination.total,
+            counted: meta.backup_count,
             per_page: meta.pagination.per_page,
             total_pages: meta.pagination.total_pages,
         }),

@@ -7,6 +7,7 @@ mod drill;
 mod errors;
 mod holdings;
 pub mod ledger;
+pub mod panel;
 mod plan;
 mod restore;
 mod style;

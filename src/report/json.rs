@@ -5,6 +5,7 @@
 
 mod drill;
 pub mod ledger;
+pub mod panel;
 mod restore;
 mod verify;
 

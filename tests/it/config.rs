@@ -388,7 +388,7 @@ fn what_is_missing_for_a_mirror_is_said_all_at_once() {
     assert_eq!(
         desk.refusal("mirror"),
         "2 things are wrong with the configuration\n\n\
-         there is no panel to mirror\n  fix: give --panel https://panel.example.com, or add a [[panel]] to a configuration file (`nestegg config init` writes a starter)\n\n\
+         no panel is named\n  fix: give --panel https://panel.example.com, or add a [[panel]] to a configuration file (`nestegg config init` writes a starter)\n\n\
          there is no destination to mirror to\n  fix: give --to with a folder such as ./offsite or a URL such as s3://bucket/prefix, or add a [[destination]] to a configuration file (`nestegg config init` writes a starter)"
     );
     assert_eq!(

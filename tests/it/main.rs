@@ -19,6 +19,7 @@ mod ledger;
 mod ledger_commands;
 mod mirror;
 mod panel;
+mod panel_commands;
 mod recordings;
 mod reference_model;
 mod report;

@@ -90,7 +90,7 @@ impl Recording {
     }
 
     /// The answer as it goes over the wire: only how its end is told differs.
-    fn wire(&self) -> Vec<u8> {
+    pub(crate) fn wire(&self) -> Vec<u8> {
         let mut head = String::new();
         for line in self.head.split("\r\n") {
             let name = line.split(':').next().unwrap().to_ascii_lowercase();
@@ -105,6 +105,16 @@ impl Recording {
         )
         .unwrap();
         [head.as_bytes(), &self.body].concat()
+    }
+
+    /// The uuid of the one object in it.
+    pub(crate) fn uuid(&self) -> BackupId {
+        let json = self.json();
+        json["attributes"]["uuid"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
     }
 
     fn holds(&self) -> Holds {
@@ -149,7 +159,7 @@ impl Drop for Playback {
 
 impl Playback {
     /// Answers each request by its path and query.
-    async fn of(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn of(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let answer = Arc::new(answer);

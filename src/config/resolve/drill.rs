@@ -34,6 +34,7 @@ impl Resolver<'_> {
             | Request::Verify(_)
             | Request::Read(_)
             | Request::Ledger(_)
+            | Request::Panel(_)
             | Request::Show
             | Request::Check => None,
         };

@@ -49,7 +49,7 @@ impl Resolver<'_> {
     fn check_panels(&mut self, panels: &[PanelSettings]) {
         if panels.is_empty() && self.needs.panels == Need::Some && self.problems.is_empty() {
             self.problems.push(Error::Missing {
-                what: "there is no panel to mirror".to_owned(),
+                what: "no panel is named".to_owned(),
                 fix: format!(
                     "give --panel https://panel.example.com, or add a [[panel]] {}",
                     self.file_in_words()

@@ -49,6 +49,7 @@ impl Scripted {
                 .collect(),
             pagination: Some(Pagination {
                 total,
+                counted: None,
                 per_page: Some(u64::try_from(self.per_page).unwrap()),
                 total_pages: u64::try_from(rows.len().div_ceil(self.per_page).max(1)).unwrap(),
             }),
@@ -74,6 +75,7 @@ fn whole(rows: Vec<String>) -> Listing<String> {
     Listing {
         rows,
         unreadable: Vec::new(),
+        counted: None,
         trust: ListingTrust::Whole,
     }
 }
@@ -181,6 +183,7 @@ async fn made(page: fn(u64) -> Page<String>) -> (Result<Listing<String>, String>
 fn says(total: u64, total_pages: u64) -> Pagination {
     Pagination {
         total,
+        counted: None,
         per_page: Some(1),
         total_pages,
     }

@@ -206,9 +206,21 @@ fn numbers_about_pages_may_be_missing() {
         (meta(json!([])), None),
         (meta(json!({"pagination": {"total": "x"}})), None),
         (
-            meta(json!({"pagination": {"total": 3, "total_pages": 1, "links": []}})),
+            meta(json!({"backup_count": 2, "pagination": {"total": 3, "total_pages": 1}})),
             Some(Pagination {
                 total: 3,
+                counted: Some(2),
+                per_page: None,
+                total_pages: 1,
+            }),
+        ),
+        (
+            meta(
+                json!({"backup_count": "x", "pagination": {"total": 3, "total_pages": 1, "links": []}}),
+            ),
+            Some(Pagination {
+                total: 3,
+                counted: None,
                 per_page: None,
                 total_pages: 1,
             }),

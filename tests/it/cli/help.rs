@@ -22,6 +22,7 @@ async fn the_help_shows_every_exit_code_and_a_first_command() {
         "list",
         "ledger",
         "restore",
+        "panel",
         "config",
     ] {
         assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
@@ -51,6 +52,15 @@ async fn every_command_has_a_help_with_examples_or_places() {
             &["restore", "--help"],
             &["Examples:", "--output", "NESTEGG_IDENTITY_FILE"],
         ),
+        (
+            &["panel", "--help"],
+            &["servers", "backups", "create", "lock", "unlock"],
+        ),
+        (&["panel", "servers", "--help"], &["Examples:"]),
+        (&["panel", "backups", "--help"], &["Examples:", "HELD AT"]),
+        (&["panel", "create", "--help"], &["Examples:", "--timeout"]),
+        (&["panel", "lock", "--help"], &["Examples:", "toggle"]),
+        (&["panel", "unlock", "--help"], &["Examples:", "toggle"]),
         (&["config", "--help"], &["XDG_CONFIG_HOME", "init"]),
         (&["config", "check", "--help"], &["without contacting"]),
     ] {

@@ -97,6 +97,7 @@ pub use rows::Checksum;
 pub use rows::Condition;
 pub use rows::Disk;
 pub use rows::Listing;
+pub use rows::Locks;
 pub use rows::Origin;
 pub use rows::ServerRow;
 pub use rows::Stage;

@@ -17,6 +17,7 @@ use super::refusal::Refusal;
 use super::reply::Reply;
 use super::rows::Access;
 use super::rows::Disk;
+use super::rows::Locks;
 use super::rows::ServerRow;
 use super::rows::Stage;
 use super::state::Dialect;
@@ -295,8 +296,13 @@ impl State {
                 Ok(Reply::empty(204))
             }
             Route::Lock(_, backup) => {
+                let locks = self.locks;
                 let row = self.backup_mut(backup).ok_or_else(Refusal::unknown)?;
-                row.is_locked = !row.is_locked;
+                row.is_locked = match locks {
+                    Locks::Toggle => !row.is_locked,
+                    Locks::On => true,
+                    Locks::Stuck => row.is_locked,
+                };
                 self.after_lock(backup)
             }
             Route::Unlock(_, backup) => {
@@ -385,7 +391,17 @@ impl State {
             str::to_owned,
         );
         let ignored = body.get("ignored").and_then(Value::as_str);
-        let is_locked = body.get("is_locked").and_then(Value::as_bool);
+        // Without the permission to delete, the wish to lock is ignored without a word.
+        let may_lock = self.server(server).is_some_and(|row| match &row.access {
+            Access::Subuser(permissions) if self.role == Role::User => {
+                permissions.iter().any(|one| one == "backup.delete")
+            }
+            Access::Owner | Access::Subuser(_) | Access::Stranger => true,
+        });
+        let is_locked = body
+            .get("is_locked")
+            .and_then(Value::as_bool)
+            .filter(|_| may_lock);
         let (dialect, offset) = (self.dialect, self.offset);
         let row = self.create(server, &name);
         row.ignored_files = ignored

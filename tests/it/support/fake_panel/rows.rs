@@ -162,6 +162,17 @@ impl Checksum {
     }
 }
 
+/// What `…/lock` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locks {
+    /// The other way round, as real panels have it.
+    Toggle,
+    /// On; off is `…/unlock`, in the documented dialect alone.
+    On,
+    /// Nothing, whatever is answered.
+    Stuck,
+}
+
 /// Where an archive lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disk {

@@ -23,6 +23,7 @@ use super::rows::BackupRow;
 use super::rows::Checksum;
 use super::rows::Condition;
 use super::rows::Disk;
+use super::rows::Locks;
 use super::rows::ServerRow;
 use super::rows::Stage;
 use super::state::Action;
@@ -134,6 +135,11 @@ impl Script {
     /// How far the clocks of node and S3 disk are ahead of the panel's; 15 minutes make every token expired.
     pub fn set_disk_clock_ahead(&self, ahead: SignedDuration) {
         self.state().disk_clock_ahead = ahead;
+    }
+
+    /// What a wish to lock a backup does; toggles unless said otherwise.
+    pub fn set_locks(&self, locks: Locks) {
+        self.state().locks = locks;
     }
 
     // Servers.

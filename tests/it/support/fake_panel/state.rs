@@ -29,6 +29,7 @@ use super::rows::Checksum;
 use super::rows::Condition;
 use super::rows::Disk;
 use super::rows::Listing;
+use super::rows::Locks;
 use super::rows::Origin;
 use super::rows::Outlook;
 use super::rows::ServerRow;
@@ -103,6 +104,7 @@ pub(super) struct State {
     pub(super) rate: RateLimit,
     pub(super) throttle: Throttle,
     pub(super) node: NodeState,
+    pub(super) locks: Locks,
     /// How far the clocks of node and S3 disk are ahead of the panel's.
     pub(super) disk_clock_ahead: SignedDuration,
     pub(super) servers: Vec<ServerRow>,
@@ -223,6 +225,7 @@ impl State {
                 made: Vec::new(),
             },
             node: NodeState::Up,
+            locks: Locks::Toggle,
             disk_clock_ahead: SignedDuration::ZERO,
             servers: Vec::new(),
             backups: Vec::new(),
