@@ -284,8 +284,10 @@ fn exit_of(error: &ops::Error) -> Exit {
         | ops::Error::Identities(_)
         | ops::Error::Output(_)
         | ops::Error::ToServer { .. }
+        | ops::Error::TooFewPlaces { .. }
         | ops::Error::NoPanel => Exit::Usage,
         ops::Error::NothingUsable { failures, .. } => Exit::of_failures(failures),
+        ops::Error::NotOneServer { failures, .. } => Exit::of_unfound(failures),
         ops::Error::Ledger(error) if error.is_locked() => Exit::Locked,
         ops::Error::Ledger(_)
         | ops::Error::Panel(_)

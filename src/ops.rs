@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod list;
 pub mod mirror;
 pub mod panel;
+pub mod power;
 pub mod restore;
 pub mod setup;
 pub mod status;
@@ -21,6 +22,7 @@ use crate::model::ids::DestinationName;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::text::shown_name;
+use crate::ops::panel::restore::PanelRestoreTuning;
 use crate::ops::restore::panel::ToPanelTuning;
 use crate::panel::PanelTuning;
 use crate::plan::restore::NoChoice;
@@ -39,6 +41,8 @@ pub struct Tuning {
     pub create_poll: Duration,
     /// Of restores into a server.
     pub to_panel: ToPanelTuning,
+    /// Of restores by a panel itself.
+    pub panel_restore: PanelRestoreTuning,
 }
 
 impl Tuning {
@@ -50,6 +54,7 @@ impl Tuning {
             transfer: transfer::Tuning::PRODUCTION,
             create_poll: Duration::from_secs(5),
             to_panel: ToPanelTuning::PRODUCTION,
+            panel_restore: PanelRestoreTuning::PRODUCTION,
         }
     }
 }
@@ -145,6 +150,24 @@ pub enum Error {
         /// How many it names.
         found: usize,
     },
+    /// `--server` of a command for one server names none, or several.
+    #[error("--server names {}", how_many_servers(*.found))]
+    NotOneServer {
+        /// How many it names.
+        found: usize,
+        /// Why none was found.
+        failures: Vec<Failure>,
+    },
+    /// `--min-copies` asks for more copies than there are destinations.
+    #[error(
+        "--min-copies {wanted} asks for more copies than the configuration has destinations ({there})"
+    )]
+    TooFewPlaces {
+        /// So many there are.
+        there: usize,
+        /// So many are asked for.
+        wanted: usize,
+    },
     /// The run was told to stop before it began.
     #[error("stopped before anything was done")]
     Stopped(StopSignal),
@@ -154,6 +177,13 @@ pub enum Error {
     /// The scratch ledger of a dry run could not be made.
     #[error("could not make a scratch ledger for the dry run")]
     Scratch(#[source] std::io::Error),
+}
+
+fn how_many_servers(found: usize) -> String {
+    match found {
+        0 => "no server that could be found".to_owned(),
+        several => format!("{several} servers, and one is needed"),
+    }
 }
 
 fn how_many(found: usize) -> String {
@@ -173,6 +203,9 @@ impl Error {
             Self::Panel(error) => error.kind(),
             Self::NamesNothing { .. } | Self::ToServer { .. } => FailureKind::NotFound,
             Self::Choice(no_choice) => no_choice.kind(),
+            Self::NotOneServer { failures, .. } => failures
+                .first()
+                .map_or(FailureKind::NotFound, |failure| failure.kind),
             Self::NothingUsable { source, failures } => failures
                 .first()
                 .map_or_else(|| source.kind(), |failure| failure.kind),
@@ -183,6 +216,7 @@ impl Error {
             | Self::SeveralPlaces { .. }
             | Self::ExportFile { .. }
             | Self::NoPanel
+            | Self::TooFewPlaces { .. }
             | Self::NoHttp(_)
             | Self::Scratch(_) => FailureKind::Local,
         }
@@ -224,6 +258,12 @@ impl Error {
             Self::ExportFile { .. } => {
                 "check that its folder exists, has room, and may be written by this user".to_owned()
             }
+            Self::NotOneServer { .. } => {
+                "give the server's short id or uuid, and its panel with --panel".to_owned()
+            }
+            Self::TooFewPlaces { there, .. } => format!(
+                "add a destination and mirror to it, or give --min-copies {there} if that is enough"
+            ),
             Self::Stopped(_) => "run it again".to_owned(),
             Self::NoHttp(error) => error.hint(),
             Self::Scratch(_) => "check the temporary directory".to_owned(),
@@ -233,7 +273,7 @@ impl Error {
     /// What lies beneath it, each to be told by itself.
     pub fn beneath(&self) -> &[Failure] {
         match self {
-            Self::NothingUsable { failures, .. } => failures,
+            Self::NothingUsable { failures, .. } | Self::NotOneServer { failures, .. } => failures,
             Self::Ledger(_)
             | Self::NobodyToAsk(_)
             | Self::Config(_)
@@ -248,6 +288,7 @@ impl Error {
             | Self::NoPanel
             | Self::Panel(_)
             | Self::ToServer { .. }
+            | Self::TooFewPlaces { .. }
             | Self::Stopped(_)
             | Self::NoHttp(_)
             | Self::Scratch(_) => &[],

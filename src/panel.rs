@@ -20,6 +20,7 @@ mod page;
 mod passport;
 mod power;
 mod refusal;
+mod restoring;
 mod wire;
 
 use std::fmt;
@@ -65,6 +66,9 @@ pub use crate::panel::page::UnreadableRow;
 pub use crate::panel::power::PowerState;
 pub use crate::panel::power::Resources;
 pub use crate::panel::refusal::NodeRefusal;
+pub use crate::panel::restoring::RestoreEnd;
+pub use crate::panel::restoring::RestoreEntry;
+pub use crate::panel::restoring::Truncate;
 
 /// Rows asked for a page of backups; panels give no more (`panel-contract.md` section 3).
 const BACKUPS_A_PAGE: u32 = 50;

@@ -7,4 +7,5 @@ pub mod prune;
 pub mod rebuild;
 pub mod restore;
 pub mod to_panel;
+pub mod trim;
 pub mod verify;

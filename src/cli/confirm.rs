@@ -1,4 +1,4 @@
-//! A person at a terminal, asked to type a server's name.
+//! A person at a terminal, asked to type something in agreement.
 
 use std::fmt;
 use std::io;
@@ -42,16 +42,13 @@ impl Asker for Person {
     fn may(&self, deed: Deed) -> BoxFuture<'_, Consent> {
         Box::pin(async move {
             self.progress.clear();
-            let question = format!(
-                "This will {} {} ({}), which has {} in its root.\nType the server's name to go on:",
-                deed.words(),
-                deed.server_name,
-                deed.server,
-                match deed.names {
-                    1 => "1 file or folder".to_owned(),
-                    names => format!("{names} files and folders"),
-                },
-            );
+            let Deed {
+                question,
+                answer,
+                asked_for,
+                words: _,
+            } = deed;
+            let question = format!("{question}\nType {asked_for} to go on:");
             let asked = self.stderr.with(|out| writeln!(out, "{question}"));
             if asked.is_err() {
                 return Consent::NobodyThere;
@@ -61,7 +58,7 @@ impl Asker for Person {
                 io::stdin().read_line(&mut line).map(|_bytes| line)
             });
             match typed.await {
-                Ok(Ok(line)) if line.trim() == deed.server_name.trim() => Consent::Given,
+                Ok(Ok(line)) if line.trim() == answer.trim() => Consent::Given,
                 Ok(_) | Err(_) => Consent::Declined,
             }
         })

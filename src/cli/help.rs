@@ -255,6 +255,68 @@ Where the ledger does not know a backup, the servers of the key are asked for it
 by one; --server shortens that. The state is read first: what is as wanted already is
 said to be so, and nothing is changed. The panel has a toggle alone, so what came of it
 is looked at, and somebody who changed it at the same moment is told of.";
+/// Below `nestegg panel delete --help`.
+pub(super) const PANEL_DELETE: &str = "\
+Examples:
+  nestegg panel delete 6fdff738-bf44-4933-824f-489198dda9e6
+  nestegg panel delete 6fdff738-… 14adf199-… --server survival --yes
+  A backup that failed holds no archive, and goes without more ado:
+    nestegg panel delete 14adf199-7b8f-4e52-a2b5-26f514acbc86 --yes
+
+A completed backup is deleted only when the ledger has a verified copy of it at every
+destination of the configuration, and all of them are there right before: archive,
+length and sidecar are looked at, the bytes are not read. Whatever can't be looked at
+counts as missing. --even-if-not-mirrored leaves that out; it is also needed for a
+backup that is still being made.
+
+A locked backup is never deleted, and never unlocked on the way: `nestegg panel
+unlock` first. A backup that is gone already is told, and is no failure. No copy at a
+destination is touched, whatever `nestegg keep` says of it.
+
+The exit code is 4 when a copy that the ledger claims is not there, 3 when some of
+the backups could not be deleted, 1 when none could.";
+
+/// Below `nestegg panel restore --help`.
+pub(super) const PANEL_RESTORE: &str = "\
+Examples:
+  nestegg panel restore 6fdff738-bf44-4933-824f-489198dda9e6 --server survival --no-truncate
+  nestegg panel restore 6fdff738-bf44-4933-824f-489198dda9e6 --server survival --truncate --yes
+
+The panel's own restore, from the panel's own archive. For one of the copies that are
+held elsewhere there is `nestegg restore … --to-panel`, which checks what it restores.
+
+A node deletes the files before it looks for the archive, and checks neither length
+nor digest. So with --truncate the archive's first byte is read first, by a download
+link: that proves that it is there, has the right length, and (in a bucket) that nodes
+take its content type. It does not prove that all of it is readable, nor that the node
+reaches the bucket. The permissions backup.download and file.read are needed for that.
+
+The server is stopped first, never killed, and started again when it ran and the
+restore is complete. Only the server's log of activity tells how a restore ended:
+without the permission activity.read that can't be known, and the exit code is 3.
+
+Exit codes: 0 complete; 1 refused, nothing was changed; 3 failed on the node, or how it
+ended can't be told; 4 the panel's archive is missing or has another length, nothing
+was changed; 10 still restoring after --timeout.";
+
+/// Below `nestegg panel trim --help`.
+pub(super) const PANEL_TRIM: &str = "\
+Examples:
+  What would go:
+    nestegg panel trim --server survival --keep 3
+  Every night, after the mirror:
+    nestegg -q mirror && nestegg -q panel trim --server '*' --keep 3 --apply
+  With one destination only:
+    nestegg panel trim --server survival --keep 3 --min-copies 1 --apply
+
+The newest N completed backups of each server stay, locked ones included. Of the
+others those go, oldest first, that are not locked and are held, verified, at
+--min-copies destinations of the configuration at least. Before each deletion the
+panel is asked again and the copies are looked at; whatever has changed stays. Backups
+that failed take no slot, and stay; so do those in progress.
+
+No copy at a destination is touched: marks of `nestegg keep` are about those, and hold
+nothing back here.";
 
 /// Below `nestegg config --help`.
 pub(super) const CONFIG: &str = "\

@@ -1,7 +1,9 @@
 //! `nestegg panel …`: from flags to a report, and how it is told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cli::confirm;
 use crate::cli::fail;
 use crate::cli::progress::Tty;
 use crate::cli::session::Session;
@@ -12,14 +14,18 @@ use crate::config::Settings;
 use crate::config::flags::Flags;
 use crate::config::output::ResultFormat;
 use crate::config::settings::panel::PanelTask;
+use crate::config::settings::restore::Consent;
 use crate::env::Clock;
 use crate::env::Env;
 use crate::exit::Exit;
 use crate::model::backup::BackupRecord;
+use crate::model::outcome::Failure;
 use crate::ops;
 use crate::ops::Tuning;
 use crate::ops::panel;
 use crate::ops::panel::create::Watch;
+use crate::ops::restore::panel::consent::Agreed;
+use crate::ops::restore::panel::consent::Asker;
 use crate::report::human;
 use crate::report::human::Verbosity;
 use crate::report::json;
@@ -28,6 +34,9 @@ use crate::report::panel::CreateReport;
 use crate::report::panel::LockReport;
 use crate::report::panel::ServerRef;
 use crate::report::panel::ServersReport;
+use crate::report::panel::delete::DeleteReport;
+use crate::report::panel::restore::PanelRestoreReport;
+use crate::report::panel::trim::TrimReport;
 
 /// What came of it.
 enum Answer {
@@ -35,6 +44,9 @@ enum Answer {
     Backups(BackupsReport),
     Create(Box<CreateReport>),
     SetLock(LockReport),
+    Deleted(DeleteReport),
+    Restored(Box<PanelRestoreReport>),
+    Trimmed(TrimReport),
 }
 
 /// Carries out one `panel` command.
@@ -54,6 +66,9 @@ pub(super) async fn run(flags: &Flags, environment: &Environment, session: &Sess
         Ok(Ok(Answer::Backups(report))) => tell_backups(&report, session),
         Ok(Ok(Answer::Create(report))) => tell_create(&report, session),
         Ok(Ok(Answer::SetLock(report))) => tell_lock(&report, session),
+        Ok(Ok(Answer::Deleted(report))) => tell_deleted(&report, session),
+        Ok(Ok(Answer::Restored(report))) => tell_restored(&report, session),
+        Ok(Ok(Answer::Trimmed(report))) => tell_trimmed(&report, session),
         Ok(Err(error)) => fail(&error, session),
         Err(exit) => exit,
     }
@@ -82,6 +97,20 @@ async fn answer(
             let owners = panel::owners(settings, &task.backups)?;
             let report = panel::lock::set_locks(&parts, &owners, task).await;
             Ok(Answer::SetLock(report))
+        }
+        PanelTask::Delete(job) => {
+            let asker = asker(job.consent, session);
+            let report = panel::delete::delete(&parts, settings, job, &*asker).await?;
+            Ok(Answer::Deleted(report))
+        }
+        PanelTask::Restore(job) => {
+            let asker = asker(job.consent, session);
+            let report = panel::restore::restore(&parts, settings, job, &*asker).await?;
+            Ok(Answer::Restored(Box::new(report)))
+        }
+        PanelTask::Trim(job) => {
+            let report = panel::trim::trim(&parts, settings, *job).await?;
+            Ok(Answer::Trimmed(report))
         }
     }
 }
@@ -145,6 +174,52 @@ fn tell_lock(report: &LockReport, session: &Session) -> Exit {
         ResultFormat::Json => json::panel::lock(report, exit.code(), out),
         ResultFormat::Human => {
             human::panel::lock(report, session.verbosity, session.display.stdout, out)
+        }
+    })
+}
+
+/// Whoever is asked before what can't be undone.
+fn asker(consent: Consent, session: &Session) -> Arc<dyn Asker> {
+    match consent {
+        Consent::Given => Arc::new(Agreed),
+        Consent::ToBeAsked => confirm::asker(session),
+    }
+}
+
+fn tell_deleted(report: &DeleteReport, session: &Session) -> Exit {
+    let exit = Exit::of_delete(report);
+    let failures: Vec<Failure> = report.failures().cloned().collect();
+    session.complain(|err| human::errors(&failures, session.display.stderr, err));
+    session.result(exit, |out| match session.output.results {
+        ResultFormat::Json => json::panel::delete(report, exit.code(), out),
+        ResultFormat::Human => {
+            human::panel::delete(report, session.verbosity, session.display.stdout, out)
+        }
+    })
+}
+
+fn tell_restored(report: &PanelRestoreReport, session: &Session) -> Exit {
+    let exit = Exit::of_panel_restore(report);
+    session.complain(|err| {
+        let failures = report.failure.as_slice();
+        human::errors(failures, session.display.stderr, err)
+    });
+    session.result(exit, |out| match session.output.results {
+        ResultFormat::Json => json::panel::restore(report, exit.code(), out),
+        ResultFormat::Human => {
+            human::panel::restore(report, session.verbosity, session.display.stdout, out)
+        }
+    })
+}
+
+fn tell_trimmed(report: &TrimReport, session: &Session) -> Exit {
+    let exit = Exit::of_trim(report);
+    let failures: Vec<Failure> = report.failures().cloned().collect();
+    session.complain(|err| human::errors(&failures, session.display.stderr, err));
+    session.result(exit, |out| match session.output.results {
+        ResultFormat::Json => json::panel::trim(report, exit.code(), out),
+        ResultFormat::Human => {
+            human::panel::trim(report, session.verbosity, session.display.stdout, out)
         }
     })
 }

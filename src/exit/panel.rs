@@ -1,5 +1,7 @@
 //! How the `panel` commands end.
 
+mod freed;
+
 use crate::exit::Exit;
 use crate::model::backup::Backup;
 use crate::model::outcome::Ended;

@@ -1,5 +1,6 @@
 //! Exit codes, command by command.
 
+mod freed;
 mod ledger;
 mod mirror;
 mod panel;

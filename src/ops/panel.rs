@@ -2,9 +2,15 @@
 
 pub mod backups;
 pub mod create;
+pub mod delete;
 pub mod find;
+pub mod gone;
+pub mod locate;
 pub mod lock;
+pub mod proof;
+pub mod restore;
 pub mod servers;
+pub mod trim;
 
 use crate::config::Settings;
 use crate::env::Env;

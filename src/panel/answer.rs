@@ -68,7 +68,7 @@ pub(super) fn error(call: &Call, at: &Url, status: u16, headers: &HeaderMap, bod
     let said = wire::refusal(body);
     let code = said.as_ref().map_or("", |said| said.code.as_str());
     let wait = retry_after(headers);
-    if code == "DaemonConnectionException" {
+    if is_of_the_node(status, code) {
         return match &said {
             Some(said) if call.is_about_files() && (400..500).contains(&status) => {
                 Error::NodeRefused {
@@ -120,6 +120,16 @@ pub(super) fn error(call: &Call, at: &Url, status: u16, headers: &HeaderMap, bod
     }
 }
 
+/// Whether a node's failure comes back: Pelican has no exception of its own for that
+/// (`panel-contract.md` section 8).
+fn is_of_the_node(status: u16, code: &str) -> bool {
+    match code {
+        "DaemonConnectionException" => true,
+        "ConnectionException" | "RequestException" => status >= 500,
+        _another => false,
+    }
+}
+
 fn refused(call: Call, status: u16, said: &Refusal) -> Error {
     match (status, said.code.as_str()) {
         (400, "TwoFactorAuthRequiredException") => Error::TwoFactor { call },
@@ -130,6 +140,10 @@ fn refused(call: Call, status: u16, said: &Refusal) -> Error {
         // The only refusal of its own that the link call has (`panel-contract.md` section 4).
         (400, "BadRequestHttpException") if matches!(call, Call::MintLink(_)) => {
             Error::UnknownDisk { call }
+        }
+        // The server is busy, or the backup not completed: only the text says which.
+        (400, "BadRequestHttpException") if matches!(call, Call::RestoreBackup(_)) => {
+            Error::NotRestorable { call }
         }
         (403, code) => forbidden(call, code, &said.detail),
         (404, _) => match call {
@@ -149,7 +163,9 @@ fn refused(call: Call, status: u16, said: &Refusal) -> Error {
             Call::ReadBackup(_)
             | Call::MintLink(_)
             | Call::DeleteBackup(_)
-            | Call::ToggleLock(_) => Error::UnknownBackup { call },
+            | Call::ToggleLock(_)
+            | Call::RestoreBackup(_) => Error::UnknownBackup { call },
+            Call::ReadActivity(_) => Error::NoActivityLog { call },
         },
         (_, code) => Error::Refused {
             call,

@@ -24,6 +24,10 @@ pub enum Call {
     DeleteBackup(BackupId),
     /// `POST …/backups/{uuid}/lock`, which locks or unlocks.
     ToggleLock(BackupId),
+    /// `POST …/backups/{uuid}/restore`.
+    RestoreBackup(BackupId),
+    /// `GET …/activity`.
+    ReadActivity(ServerId),
     /// `GET /api/client/account`.
     ReadAccount,
     /// `GET …/servers/{uuid}`, for what a restore must know of it.
@@ -76,6 +80,8 @@ impl fmt::Display for Call {
             Self::CreateBackup(id) => write!(f, "have a backup of server {id} made"),
             Self::DeleteBackup(id) => write!(f, "delete backup {id}"),
             Self::ToggleLock(id) => write!(f, "lock or unlock backup {id}"),
+            Self::RestoreBackup(id) => write!(f, "have backup {id} restored by the panel"),
+            Self::ReadActivity(id) => write!(f, "read the activity log of server {id}"),
             Self::ReadAccount => f.write_str("read the account of the API key"),
             Self::ReadHosting(id) => write!(f, "read server {id}"),
             Self::ReadResources(id) => write!(f, "read the power state of server {id}"),
@@ -111,6 +117,8 @@ impl Call {
             Self::CreateBackup(_) => Some("backup.create"),
             // The lock has no permission of its own.
             Self::DeleteBackup(_) | Self::ToggleLock(_) => Some("backup.delete"),
+            Self::RestoreBackup(_) => Some("backup.restore"),
+            Self::ReadActivity(_) => Some("activity.read"),
         }
     }
 
@@ -126,13 +134,14 @@ impl Call {
                 | Self::WriteNote(_)
                 | Self::DeleteBackup(_)
                 | Self::ToggleLock(_)
+                | Self::RestoreBackup(_)
         )
     }
 
     /// Whether its `X-RateLimit-*` speak of a limit of its own, not of the user's budget
     /// (`panel-contract.md` section 1).
     pub(super) const fn has_a_limit_of_its_own(&self) -> bool {
-        matches!(self, Self::Pull(_))
+        matches!(self, Self::Pull(_) | Self::RestoreBackup(_))
     }
 
     /// Whether it does no harm to ask once more what was refused with 429.

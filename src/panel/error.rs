@@ -135,6 +135,22 @@ pub enum Error {
         /// How it is.
         is: LockState,
     },
+    /// 400 of a restore: the server has something else to do, or the backup is not completed.
+    #[error(
+        "could not {call}: the server is busy with something else, or the backup is not completed"
+    )]
+    NotRestorable {
+        /// What was asked.
+        call: Call,
+    },
+    /// 404 for the log of activity, which older panels do not keep.
+    #[error(
+        "could not {call}: the panel keeps no log of activity, or does not show it to this user"
+    )]
+    NoActivityLog {
+        /// What was asked.
+        call: Call,
+    },
     /// 400: the row names a disk that the panel can't make links for.
     #[error("could not {call}: the panel does not know how to read the backup's disk")]
     UnknownDisk {
@@ -327,11 +343,12 @@ impl Error {
             | Self::KeyForbidden { .. }
             | Self::TwoFactor { .. } => FailureKind::Credentials,
             Self::Permission { .. } => FailureKind::Permission,
-            Self::ServerState { .. } => FailureKind::ServerState,
+            Self::ServerState { .. } | Self::NotRestorable { .. } => FailureKind::ServerState,
             Self::NodeRefused { refusal, .. } => refusal.kind(),
             Self::UnusableId { .. }
             | Self::UnknownServer { .. }
             | Self::UnknownBackup { .. }
+            | Self::NoActivityLog { .. }
             | Self::NotCompleted { .. }
             | Self::BackupFailed { .. } => FailureKind::NotFound,
             Self::BackupLimit { .. } | Self::Locked { .. } => FailureKind::Policy,
@@ -387,6 +404,8 @@ impl Error {
             | Self::NodeRefused { .. }
             | Self::UnknownServer { .. }
             | Self::UnknownBackup { .. }
+            | Self::NotRestorable { .. }
+            | Self::NoActivityLog { .. }
             | Self::NoApi { .. }
             | Self::NotCompleted { .. }
             | Self::BackupFailed { .. }
@@ -428,6 +447,8 @@ impl Error {
             | Self::Permission { .. }
             | Self::ServerState { .. }
             | Self::NodeRefused { .. }
+            | Self::NotRestorable { .. }
+            | Self::NoActivityLog { .. }
             | Self::UnknownServer { .. }
             | Self::UnknownBackup { .. }
             | Self::NoApi { .. }

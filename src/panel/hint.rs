@@ -1,6 +1,7 @@
 //! What to do about each error of a panel.
 
 use crate::model::server::ServerState;
+use crate::panel::call::Call;
 use crate::panel::call::Stray;
 use crate::panel::error::Error;
 
@@ -49,6 +50,12 @@ impl Error {
             Self::NoApi { .. } => {
                 "check the panel's address, its path prefix included, without /api at its end".to_owned()
             }
+            Self::NotRestorable { .. } => {
+                "look in the panel at what the server does, and at the backup; run this again when it is free".to_owned()
+            }
+            Self::NoActivityLog { .. } => {
+                "look at the server's files in the panel, and into the log of wings on the node".to_owned()
+            }
             Self::NotCompleted { .. } => "the next run takes it once it is completed".to_owned(),
             Self::BackupFailed { .. } => "there is no archive: make a new backup in the panel".to_owned(),
             Self::UnknownDisk { .. } => {
@@ -63,6 +70,9 @@ impl Error {
             }
             Self::NoRoom { .. } => "free space where the panel keeps its backups".to_owned(),
             Self::Throttled { .. } => "wait, or mirror the backups that there are".to_owned(),
+            Self::RateLimited { call: Call::RestoreBackup(_), .. } => {
+                "panels let a server be restored three times in a quarter of an hour: wait, and run this again".to_owned()
+            }
             Self::RateLimited { .. } => {
                 "use a user of its own for mirroring: browsers and all keys of a user share one budget".to_owned()
             }

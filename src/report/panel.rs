@@ -2,6 +2,10 @@
 
 use std::cmp::Ordering;
 use std::time::Duration;
+pub mod copies;
+pub mod delete;
+pub mod restore;
+pub mod trim;
 
 use jiff::Timestamp;
 

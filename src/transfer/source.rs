@@ -5,6 +5,7 @@
 //! (`panel-contract.md` section 4).
 
 mod error;
+mod probe;
 
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ use crate::model::text::without_credentials;
 use crate::panel::PanelClient;
 
 pub use crate::transfer::source::error::Error;
+pub use crate::transfer::source::probe::Probed;
+pub use crate::transfer::source::probe::ProbedAt;
 
 /// At most this much of an error's body is read.
 const ERROR_BODY_BYTES: usize = 4 << 10;

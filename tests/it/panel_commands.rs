@@ -2,11 +2,15 @@
 
 mod backups;
 mod create;
+mod delete;
 mod lock;
+mod mirrored;
 mod recorded;
 mod refusals;
+mod restore;
 mod servers;
 mod terminal;
+mod trim;
 mod waiting;
 
 use nestegg::config::Settings;
@@ -157,6 +161,9 @@ fn every_schema_of_a_panel_command_is_a_schema() {
         json::panel::BACKUPS_SCHEMA,
         json::panel::CREATE_SCHEMA,
         json::panel::LOCK_SCHEMA,
+        json::panel::DELETE_SCHEMA,
+        json::panel::RESTORE_SCHEMA,
+        json::panel::TRIM_SCHEMA,
     ] {
         let schema: Value = serde_json::from_str(schema).unwrap();
         assert!(jsonschema::meta::validate(&schema).is_ok());

@@ -27,6 +27,7 @@ use nestegg::panel::NewBackup;
 use nestegg::panel::PanelClient;
 use nestegg::panel::PanelEndpoint;
 use nestegg::panel::PanelTuning;
+use nestegg::panel::Truncate;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
@@ -129,6 +130,7 @@ impl Recording {
             (200, Some("server")) => Holds::Server,
             (200, Some("backup")) => Holds::Backup,
             (200, Some("signed_url")) => Holds::Link,
+            (204, None) => Holds::Nothing,
             (status, None) if status >= 300 => Holds::Error,
             (status, object) => panic!("{}: what is {status} with {object:?}?", self.name),
         }
@@ -142,6 +144,7 @@ enum Holds {
     Backups,
     Backup,
     Link,
+    Nothing,
     Error,
 }
 
@@ -429,7 +432,7 @@ async fn every_recorded_link_is_read_and_shown_without_its_query() {
 }
 
 /// What a recorded error must become: kind, whether to retry, and the words after "could not …: ".
-const ERRORS: [(&str, &[&str]); 25] = [
+const ERRORS: [(&str, &[&str]); 29] = [
     (
         "Credentials Never the panel does not accept the API key",
         &[
@@ -458,11 +461,25 @@ const ERRORS: [(&str, &[&str]); 25] = [
         &[
             "backup-403-subuser-without-read.http",
             "backups-403-subuser-without-read.http",
-            "delete-403-subuser.http",
             "files-upload-403-subuser.http",
             "lock-403-subuser-without-delete.http",
-            "restore-403-subuser.http",
         ],
+    ),
+    (
+        "Permission Never the permission `backup.delete` is missing",
+        &["delete-403-subuser.http"],
+    ),
+    (
+        "Permission Never the permission `backup.restore` is missing",
+        &["restore-403-subuser.http"],
+    ),
+    (
+        "Policy Never the backup is locked",
+        &["delete-400-locked.http"],
+    ),
+    (
+        "ServerState Never the server is busy with something else, or the backup is not completed",
+        &["restore-400-in-progress.http"],
     ),
     (
         "Permission Never the permission `backup.download` is missing",
@@ -607,7 +624,7 @@ const ERRORS: [(&str, &[&str]); 25] = [
 ];
 
 /// Refusals that no call of the client provokes; they keep the panel's words.
-const OTHER_REFUSALS: [(&str, &str); 7] = [
+const OTHER_REFUSALS: [(&str, &str); 5] = [
     (
         "auth-400-bad-json-body.http",
         "the panel refused (HTTP 400, BadRequestHttpException: The JSON data passed in the request appears to be malformed:…)",
@@ -617,16 +634,8 @@ const OTHER_REFUSALS: [(&str, &str); 7] = [
         "the panel refused (HTTP 422, ValidationException: The name may not be greater than 191 characters.)",
     ),
     (
-        "delete-400-locked.http",
-        "the panel refused (HTTP 400, BackupLockedException: Cannot delete a backup that is marked as locked.)",
-    ),
-    (
         "files-pull-422-no-url.http",
         "the panel refused (HTTP 422, ValidationException: The url field is required.)",
-    ),
-    (
-        "restore-400-in-progress.http",
-        "the panel refused (HTTP 400, BadRequestHttpException: This backup cannot be restored at this time: not completed o…)",
     ),
     (
         "route-405-wrong-method.http",
@@ -660,14 +669,15 @@ async fn call(panel: &Playback, name: &str) -> Error {
         client.server_listing(ServerScope::Mine).await.map(drop)
     } else if starts(&["server-"]) {
         client.server("deadbeef").await.map(drop)
-    } else if starts(&[
-        "backup-",
-        "delete-",
-        "lock-",
-        "unlock-",
-        "restore-403",
-        "restore-400",
-    ]) {
+    } else if starts(&["delete-", "node-down-delete"]) {
+        client.delete_backup(&server_id(), &backup).await
+    } else if starts(&["restore-"]) && !starts(&["restore-backups"])
+        || name == "node-down-restore.http"
+    {
+        client
+            .restore_backup(&server_id(), &backup, Truncate::Nothing)
+            .await
+    } else if starts(&["backup-", "lock-", "unlock-"]) {
         client.backup(&server_id(), &backup).await.map(drop)
     } else {
         client.backups(&server_id()).await.map(drop)
@@ -710,6 +720,31 @@ async fn every_recorded_error_has_its_outcome() {
         seen.keys().eq(expected.keys()),
         "a table names a file that is gone"
     );
+}
+
+#[tokio::test]
+async fn every_recorded_deletion_and_restore_that_was_taken_is_a_success() {
+    let backup: BackupId = BACKUP.parse().unwrap();
+    let (deleted, restored): (Vec<Recording>, Vec<Recording>) = recordings()
+        .into_iter()
+        .filter(|recording| recording.holds() == Holds::Nothing)
+        .partition(|recording| recording.name.starts_with("delete"));
+    assert_eq!((deleted.len(), restored.len()), (5, 1));
+    for recording in deleted {
+        let panel = Playback::one(&recording).await;
+        let done = panel.client.delete_backup(&server_id(), &backup).await;
+        assert!(done.is_ok(), "{}: {done:?}", recording.name);
+    }
+    for recording in restored {
+        let panel = Playback::one(&recording).await;
+        for truncate in [Truncate::Nothing, Truncate::Everything] {
+            let done = panel
+                .client
+                .restore_backup(&server_id(), &backup, truncate)
+                .await;
+            assert!(done.is_ok(), "{}: {done:?}", recording.name);
+        }
+    }
 }
 
 /// A panel whose pages are recordings, by number; past the end it gives the last.

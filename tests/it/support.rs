@@ -8,4 +8,5 @@ pub(crate) mod held;
 pub(crate) mod members;
 pub(crate) mod schema;
 pub(crate) mod servers;
+pub(crate) mod terminal;
 pub(crate) mod world;

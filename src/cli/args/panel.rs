@@ -1,7 +1,10 @@
 //! The flags of the `panel` commands.
 
 mod create;
+pub mod delete;
 mod lock;
+pub mod restore;
+pub mod trim;
 
 use std::path::PathBuf;
 
@@ -9,7 +12,10 @@ use clap::Args;
 use clap::Subcommand;
 
 use crate::cli::args::panel::create::CreateArgs;
+use crate::cli::args::panel::delete::DeleteArgs;
 use crate::cli::args::panel::lock::LockArgs;
+use crate::cli::args::panel::restore::PanelRestoreArgs;
+use crate::cli::args::panel::trim::TrimArgs;
 use crate::cli::help;
 use crate::config::flags::panel::PanelFlags;
 use crate::config::flags::panel::PanelWish;
@@ -35,6 +41,15 @@ pub enum PanelCommand {
     /// Take that protection off again
     #[command(after_help = help::PANEL_LOCK)]
     Unlock(LockArgs),
+    /// Delete backups from the panel, once they are held elsewhere
+    #[command(after_help = help::PANEL_DELETE)]
+    Delete(DeleteArgs),
+    /// Have the panel itself restore a backup into its server, and wait for how it ends
+    #[command(after_help = help::PANEL_RESTORE)]
+    Restore(PanelRestoreArgs),
+    /// Free backup slots: delete the oldest backups that are held elsewhere
+    #[command(after_help = help::PANEL_TRIM)]
+    Trim(TrimArgs),
 }
 
 /// Which panel, and how it is got in to.
@@ -92,6 +107,9 @@ impl PanelCommand {
             Self::Create(args) => args.flags(),
             Self::Lock(args) => args.flags(LockState::Locked),
             Self::Unlock(args) => args.flags(LockState::Unlocked),
+            Self::Delete(args) => args.flags(),
+            Self::Restore(args) => args.flags(),
+            Self::Trim(args) => args.flags(),
         }
     }
 }

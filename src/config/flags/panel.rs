@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use crate::config::flags::MirrorFlags;
 use crate::config::settings::panel::LockTask;
 use crate::config::settings::panel::Wait;
+use crate::config::settings::panel::delete::DeleteJob;
+use crate::config::settings::panel::restore::PanelRestoreJob;
+use crate::config::settings::panel::trim::TrimJob;
 use crate::model::backup::LockState;
 use crate::model::selector::ServerSelector;
 use crate::model::server::ServerScope;
@@ -35,6 +38,12 @@ pub enum PanelWish {
     Create(CreateWish),
     /// `panel lock` and `panel unlock`.
     SetLock(LockTask),
+    /// `panel delete`.
+    Delete(DeleteJob),
+    /// `panel restore`.
+    Restore(PanelRestoreJob),
+    /// `panel trim`.
+    Trim(TrimJob),
 }
 
 /// The flags of `panel create`.
@@ -89,7 +98,9 @@ impl PanelFlags {
             PanelWish::Servers
             | PanelWish::Backups
             | PanelWish::Create(_)
-            | PanelWish::SetLock(_) => true,
+            | PanelWish::SetLock(_)
+            | PanelWish::Restore(_) => true,
+            PanelWish::Delete(_) | PanelWish::Trim(_) => false,
         }
     }
 }

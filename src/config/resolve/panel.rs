@@ -12,11 +12,21 @@ use crate::config::settings::PanelSettings;
 use crate::config::settings::panel::CreateTask;
 use crate::config::settings::panel::PanelTask;
 
-/// A panel is asked; destinations are only known by name.
-pub(super) const fn needs_of(_flags: &PanelFlags) -> Needs {
+/// A panel is asked; destinations are only known by name, unless copies are looked at.
+pub(super) const fn needs_of(flags: &PanelFlags) -> Needs {
+    let destinations = match flags.wish {
+        PanelWish::Servers
+        | PanelWish::Backups
+        | PanelWish::Create(_)
+        | PanelWish::SetLock(_)
+        | PanelWish::Restore(_) => Need::Nothing,
+        // Copies are looked at before the panel's own goes.
+        PanelWish::Delete(_) => Need::Any,
+        PanelWish::Trim(_) => Need::Some,
+    };
     Needs {
         panels: Need::Some,
-        destinations: Need::Nothing,
+        destinations,
     }
 }
 
@@ -35,6 +45,9 @@ impl Resolver<'_> {
             PanelWish::Backups => Some(PanelTask::Backups),
             PanelWish::Create(wish) => self.create_task(wish).map(PanelTask::Create),
             PanelWish::SetLock(task) => Some(PanelTask::SetLock(task.clone())),
+            PanelWish::Delete(job) => Some(PanelTask::Delete(job.clone())),
+            PanelWish::Restore(job) => Some(PanelTask::Restore(job.clone())),
+            PanelWish::Trim(job) => Some(PanelTask::Trim(*job)),
         }
     }
 

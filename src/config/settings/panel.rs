@@ -1,7 +1,14 @@
 //! What a panel is asked for.
 
+pub mod delete;
+pub mod restore;
+pub mod trim;
+
 use std::time::Duration;
 
+use crate::config::settings::panel::delete::DeleteJob;
+use crate::config::settings::panel::restore::PanelRestoreJob;
+use crate::config::settings::panel::trim::TrimJob;
 use crate::model::backup::LockState;
 use crate::model::ids::BackupId;
 use crate::model::selector::ServerSelector;
@@ -17,6 +24,12 @@ pub enum PanelTask {
     Create(CreateTask),
     /// `panel lock` and `panel unlock`.
     SetLock(LockTask),
+    /// `panel delete`.
+    Delete(DeleteJob),
+    /// `panel restore`.
+    Restore(PanelRestoreJob),
+    /// `panel trim`.
+    Trim(TrimJob),
 }
 
 /// A backup that a panel is to make.

@@ -24,6 +24,8 @@ use crate::model::ids::ServerId;
 use crate::model::outcome::Scope;
 use crate::model::server::ServerState;
 use crate::model::text::shown_name;
+use crate::ops::power;
+use crate::ops::power::StopPatience;
 use crate::ops::restore::panel::became::ToPanelReport;
 use crate::ops::restore::panel::consent::Asker;
 use crate::ops::restore::panel::consent::Consent;
@@ -265,56 +267,31 @@ fn check_room(
 }
 
 async fn ask(request: &Request<'_>, server_name: &str, names: usize) -> Result<(), Error> {
-    let deed = Deed {
-        server_name: server_name.to_owned(),
-        server: request.server,
-        names,
-        files: request.files,
-    };
-    let words = deed.words();
+    let deed = Deed::on_files(server_name, request.server, names, request.files);
+    let words = deed.words;
     let hint = match request.asker.may(deed).await {
         Consent::Given => return Ok(()),
         Consent::Declined => "type the server's name exactly, or give --yes",
-        Consent::NobodyThere => {
-            "there is no terminal to ask at: give --yes if that is what you want"
-        }
+        Consent::NobodyThere => consent::NOBODY_THERE,
     };
     Err(Error::NotAgreed { deed: words, hint })
 }
 
 /// Stops the server and waits until it is off; never kills it.
 async fn stop(job: &mut Job<'_>, state: PowerState) -> Result<(), Error> {
-    let panel = job.request.panel;
-    match state {
-        PowerState::Offline => {
-            job.reached = Reached::Stopped;
-            return Ok(());
-        }
-        PowerState::Stopping => {}
-        PowerState::Running | PowerState::Starting | PowerState::Other => {
-            job.unless_stopped(panel.signal(&job.request.server, Signal::Stop))
-                .await?;
-        }
-    }
-    job.reached = Reached::Stopping;
-    let began = tokio::time::Instant::now();
-    loop {
-        job.pause(job.tuning.power_poll).await?;
-        let now = job
-            .unless_stopped(panel.resources(&job.request.server))
-            .await?;
-        if now.state == PowerState::Offline {
-            job.reached = Reached::Stopped;
-            return Ok(());
-        }
-        let waited = began.elapsed();
-        if waited >= job.tuning.stop_patience {
-            return Err(Error::StillUp {
-                state: now.state.as_str(),
-                waited,
-            });
-        }
-    }
+    let patience = StopPatience {
+        poll: job.tuning.power_poll,
+        limit: job.tuning.stop_patience,
+    };
+    let (panel, server) = (job.request.panel, &job.request.server);
+    let cancel = &job.shared.env.cancel;
+    let reached = &mut job.reached;
+    power::stop(panel, server, state, patience, cancel, || {
+        *reached = Reached::Stopping;
+    })
+    .await?;
+    job.reached = Reached::Stopped;
+    Ok(())
 }
 
 /// How it stands with the server after a restore that was not finished.

@@ -41,6 +41,15 @@ pub struct Seen {
     pub read_bytes: u64,
 }
 
+/// Looks at one copy as [`Depth::Quick`] does: what the store says of the archive, and the sidecar.
+pub async fn glance(destination: &Destination, recorded: &RecordedCopy) -> Finding {
+    let (sidecar, _sha256) = sidecar(destination, recorded).await;
+    Finding {
+        archive: look(destination, &recorded.copy).await,
+        sidecar,
+    }
+}
+
 /// Checks one copy; `None` when the run was told to stop meanwhile.
 pub async fn check(
     destination: &Destination,

@@ -2,6 +2,7 @@
 
 mod backups;
 mod create;
+mod freed;
 mod lock;
 mod servers;
 
@@ -10,5 +11,8 @@ pub use backups::skipped;
 pub use create::create;
 pub use create::create_notes;
 pub use create::waiting;
+pub use freed::delete;
+pub use freed::restore;
+pub use freed::trim;
 pub use lock::lock;
 pub use servers::servers;

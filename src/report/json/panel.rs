@@ -1,9 +1,13 @@
 //! The documents of the `panel` commands.
 
 mod backups;
+mod copies;
 mod create;
+mod delete;
 mod lock;
+mod restore;
 mod servers;
+mod trim;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,10 +21,16 @@ pub use backups::BACKUPS_SCHEMA;
 pub use backups::backups;
 pub use create::CREATE_SCHEMA;
 pub use create::create;
+pub use delete::DELETE_SCHEMA;
+pub use delete::delete;
 pub use lock::LOCK_SCHEMA;
 pub use lock::lock;
+pub use restore::RESTORE_SCHEMA;
+pub use restore::restore;
 pub use servers::SERVERS_SCHEMA;
 pub use servers::servers;
+pub use trim::TRIM_SCHEMA;
+pub use trim::trim;
 
 /// The places of a server.
 #[derive(Serialize)]

@@ -64,6 +64,8 @@ mod pulls;
 mod refusal;
 #[path = "fake_panel/reply.rs"]
 mod reply;
+#[path = "fake_panel/restores.rs"]
+mod restores;
 #[path = "fake_panel/rows.rs"]
 mod rows;
 #[path = "fake_panel/script.rs"]
@@ -91,6 +93,11 @@ pub use host_rules::Pulls;
 pub use hosts::Power;
 pub use log::Request;
 pub use log::Site;
+pub use restores::ActivityRow;
+pub use restores::LogFilter;
+pub use restores::LogIds;
+pub use restores::RestoreEnding;
+pub use restores::RestoreRules;
 pub use rows::Access;
 pub use rows::BackupRow;
 pub use rows::Checksum;

@@ -23,6 +23,7 @@ use nestegg::model::ids::BackupId;
 use nestegg::model::ids::ServerId;
 use nestegg::ops;
 use nestegg::ops::Tuning;
+use nestegg::ops::panel::restore::PanelRestoreTuning;
 use nestegg::ops::restore::Restore;
 use nestegg::ops::restore::panel::ToPanelTuning;
 use nestegg::ops::restore::panel::consent::Agreed;
@@ -261,6 +262,10 @@ pub(crate) fn quick_tuning() -> Tuning {
         settle: Duration::from_millis(1500),
         upload_patience: Duration::from_secs(3),
         ..ToPanelTuning::PRODUCTION
+    };
+    tuning.panel_restore = PanelRestoreTuning {
+        poll: Duration::from_millis(20),
+        log_patience: Duration::from_millis(200),
     };
     tuning.transfer.first_wait = Duration::from_millis(10);
     tuning.transfer.max_wait = Duration::from_millis(50);

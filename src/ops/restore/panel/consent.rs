@@ -7,25 +7,41 @@ use futures_util::future::BoxFuture;
 use crate::model::ids::ServerId;
 use crate::plan::to_panel::Files;
 
+/// What is said where nobody can be asked.
+pub const NOBODY_THERE: &str =
+    "there is no terminal to ask at: give --yes if that is what you want";
+
 /// Something that can't be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deed {
-    /// The server's name, fit to be shown; to be typed in agreement.
-    pub server_name: String,
-    /// The server.
-    pub server: ServerId,
-    /// How many names are in its root.
-    pub names: usize,
-    /// What becomes of them.
-    pub files: Files,
+    /// It in a few words, after "agreed to".
+    pub words: &'static str,
+    /// It in full, from "This will" on, fit to be shown.
+    pub question: String,
+    /// What is to be typed in agreement.
+    pub answer: String,
+    /// What that is, after "Type".
+    pub asked_for: &'static str,
 }
 
 impl Deed {
-    /// It in a few words.
-    pub const fn words(&self) -> &'static str {
-        match self.files {
+    /// What a restore does to the files of a server that has so many names in its root.
+    pub fn on_files(server_name: &str, server: ServerId, names: usize, files: Files) -> Self {
+        let words = match files {
             Files::Keep => "overwrite files of the server",
             Files::Truncate => "delete all files of the server",
+        };
+        let there = match names {
+            1 => "1 file or folder".to_owned(),
+            names => format!("{names} files and folders"),
+        };
+        Self {
+            words,
+            question: format!(
+                "This will {words} {server_name} ({server}), which has {there} in its root."
+            ),
+            answer: server_name.to_owned(),
+            asked_for: "the server's name",
         }
     }
 }
@@ -35,7 +51,7 @@ impl Deed {
 pub enum Consent {
     /// Do it.
     Given,
-    /// What was typed is not the server's name.
+    /// Something else was typed.
     Declined,
     /// There is nobody to ask.
     NobodyThere,

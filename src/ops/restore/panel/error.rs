@@ -8,6 +8,7 @@ use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
 use crate::model::outcome::chain;
+use crate::ops::power::NotStopped;
 use crate::ops::restore::panel::sftp::error::SftpError;
 use crate::ops::restore::panel::upload::UploadError;
 use crate::panel;
@@ -92,6 +93,16 @@ pub enum Error {
     /// The run was told to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl From<NotStopped> for Error {
+    fn from(why: NotStopped) -> Self {
+        match why {
+            NotStopped::Panel(error) => Self::Panel(error),
+            NotStopped::StillUp { state, waited } => Self::StillUp { state, waited },
+            NotStopped::Interrupted => Self::Interrupted,
+        }
+    }
 }
 
 impl Error {

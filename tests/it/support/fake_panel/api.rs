@@ -39,6 +39,8 @@ pub(super) enum Route {
     Link(ServerId, BackupId),
     Delete(ServerId, BackupId),
     Lock(ServerId, BackupId),
+    Restore(ServerId, BackupId),
+    Activity(ServerId),
     /// Documented dialect only.
     Unlock(ServerId, BackupId),
     Account,
@@ -56,6 +58,8 @@ impl Route {
             | Self::Link(server, _)
             | Self::Delete(server, _)
             | Self::Lock(server, _)
+            | Self::Restore(server, _)
+            | Self::Activity(server)
             | Self::Unlock(server, _)
             | Self::Host(server, _) => Some(server),
         }
@@ -67,6 +71,8 @@ impl Route {
             Self::Host(_, call) => Some(hosts::permission(call)),
             Self::Backups(_) | Self::Backup(..) => Some("backup.read"),
             Self::Create(_) => Some("backup.create"),
+            Self::Restore(..) => Some("backup.restore"),
+            Self::Activity(_) => Some("activity.read"),
             Self::Link(..) => Some("backup.download"),
             Self::Delete(..) | Self::Lock(..) | Self::Unlock(..) => Some("backup.delete"),
         }
@@ -82,6 +88,8 @@ impl State {
             Route::Server(server) => Call::Server(server),
             Route::Backups(server) => Call::BackupsPage(server, page),
             Route::Create(server) => Call::Create(server),
+            Route::Restore(_, backup) => Call::Restore(backup),
+            Route::Activity(server) => Call::Activity(server),
             Route::Link(_, backup) => Call::Link(backup),
             Route::Backup(_, backup)
             | Route::Delete(_, backup)
@@ -198,6 +206,13 @@ impl State {
                 "POST" => self.bind(server, backup).map(|(s, b)| Route::Lock(s, b)),
                 _ => refused("POST"),
             },
+            ["servers", server, "backups", backup, "restore"] => match method {
+                "POST" => self.bind(server, backup).map(|(s, b)| Route::Restore(s, b)),
+                _ => refused("POST"),
+            },
+            ["servers", server, "activity"] if method == "GET" => {
+                Ok(Route::Activity(self.bind_server(server)?))
+            }
             ["servers", server, "backups", backup, "unlock"]
                 if self.dialect == Dialect::Documented && method == "POST" =>
             {
@@ -284,13 +299,15 @@ impl State {
             Route::Backup(_, backup) => self.show_backup(backup),
             Route::Link(_, backup) => self.give_link(backup),
             Route::Create(server) => self.create_backup(server, request),
+            Route::Restore(server, backup) => self.begin_restore(server, backup, request),
+            Route::Activity(server) => self.list_activity(server, request),
             Route::Delete(_, backup) => {
                 let row = self.backup(backup).ok_or_else(Refusal::unknown)?;
                 if row.is_locked && row.stage == Stage::Completed {
                     return Err(Refusal::locked());
                 }
                 if self.node == NodeState::Down && row.disk == Disk::Node {
-                    return Err(Refusal::node_down());
+                    return Err(Refusal::node_away(self.dialect));
                 }
                 self.delete_backup(backup);
                 Ok(Reply::empty(204))

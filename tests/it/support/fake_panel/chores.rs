@@ -12,6 +12,7 @@ use flate2::read::GzDecoder;
 use super::host_rules::Gateway;
 use super::pulls::Pull;
 use super::reply::Reply;
+use super::restores::Restore;
 use super::script::Script;
 
 /// What goes on after the answer.
@@ -19,6 +20,7 @@ use super::script::Script;
 pub(super) enum Chore {
     Pull(Pull),
     Unpack(Unpack),
+    Restore(Restore),
     Delete {
         paths: Vec<PathBuf>,
         pause: Duration,
@@ -42,6 +44,7 @@ impl Chore {
     pub(super) fn begin(self, script: &Script) {
         match self {
             Self::Pull(pull) => drop(tokio::spawn(pull.run(script.clone()))),
+            Self::Restore(restore) => drop(tokio::spawn(restore.run(script.clone()))),
             Self::Unpack(unpack) => drop(std::thread::spawn(move || unpack.run())),
             Self::Delete { paths, pause } => drop(std::thread::spawn(move || {
                 for path in paths {

@@ -26,6 +26,10 @@ pub enum Call {
     Links,
     /// A download link for this backup.
     Link(BackupId),
+    /// A backup's restore.
+    Restore(BackupId),
+    /// A server's log of activity.
+    Activity(ServerId),
     /// The wish for a new backup.
     Create(ServerId),
     /// The download of any archive, from the node or the S3 disk.
@@ -80,6 +84,8 @@ impl Call {
                 | Self::Backup(_)
                 | Self::Link(_)
                 | Self::Create(_)
+                | Self::Restore(_)
+                | Self::Activity(_)
                 | Self::Download(_)
                 | Self::Host(..) => false,
             }

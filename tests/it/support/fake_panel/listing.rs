@@ -137,8 +137,8 @@ fn per_page(query: &str, usual: u64, most: u64) -> Option<u64> {
 }
 
 /// One page of a list.
-struct Page<T> {
-    rows: Vec<T>,
+pub(super) struct Page<T> {
+    pub(super) rows: Vec<T>,
     total: u64,
     rows_each: u64,
     number: u64,
@@ -146,7 +146,7 @@ struct Page<T> {
 }
 
 impl<T: Clone> Page<T> {
-    fn cut(all: &[T], per_page: u64, number: u64) -> Self {
+    pub(super) fn cut(all: &[T], per_page: u64, number: u64) -> Self {
         let skipped = usize::try_from(per_page.saturating_mul(number - 1)).unwrap_or(usize::MAX);
         let taken = usize::try_from(per_page).unwrap_or(usize::MAX);
         let total = all.len() as u64;
@@ -160,7 +160,7 @@ impl<T: Clone> Page<T> {
     }
 
     /// `url` ends where `page=` belongs.
-    fn meta(&self, url: &str) -> Value {
+    pub(super) fn meta(&self, url: &str) -> Value {
         let mut links = serde_json::Map::new();
         if self.number > 1 {
             links.insert(

@@ -7,6 +7,9 @@ use super::rows::Condition;
 use super::state::Dialect;
 use super::words;
 
+const UNEXPECTED: &str =
+    "An unexpected error was encountered while processing this request, please try again.";
+
 /// A refusal in the panel's envelope.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
@@ -186,6 +189,47 @@ impl Refusal {
         )
     }
 
+    /// A node that can't be reached, as each panel says it.
+    pub(super) fn node_away(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Pterodactyl | Dialect::Documented => Self::node_down(),
+            Dialect::Pelican => Self::new(500, "ConnectionException", UNEXPECTED),
+        }
+    }
+
+    /// A node that could be reached and failed, as each panel says it.
+    pub(super) fn of_the_node(dialect: Dialect, status: u16) -> Self {
+        match dialect {
+            Dialect::Pterodactyl | Dialect::Documented => Self::new(
+                status,
+                "DaemonConnectionException",
+                "An error occurred on the remote host: The requested resources was not found on the system.. (request id: x)",
+            ),
+            Dialect::Pelican => Self::new(500, "RequestException", UNEXPECTED),
+        }
+    }
+
+    /// A body without `truncate`.
+    pub(super) fn truncate_required() -> Self {
+        Self {
+            source_field: Some("truncate"),
+            ..Self::new(
+                422,
+                "ValidationException",
+                "The truncate field is required.",
+            )
+        }
+    }
+
+    /// A restore of what is not completed.
+    pub(super) fn not_restorable() -> Self {
+        Self::new(
+            400,
+            "BadRequestHttpException",
+            "This backup cannot be restored at this time: not completed or failed.",
+        )
+    }
+
     pub(super) fn maintenance() -> Self {
         Self::new(503, "HttpException", "Service Unavailable")
     }
@@ -245,7 +289,7 @@ impl Refusal {
         if let (Some(field), Some(error)) = (self.source_field, error.as_object_mut()) {
             error.insert(
                 "meta".to_owned(),
-                json!({"source_field": field, "rule": "max"}),
+                json!({"source_field": field, "rule": if field == "truncate" { "required" } else { "max" }}),
             );
         }
         let body = json!({"errors": [error]});

@@ -23,6 +23,7 @@ use super::hosts::Hosts;
 use super::log::Request;
 use super::log::Site;
 use super::reply::Reply;
+use super::restores::Restores;
 use super::rows::Access;
 use super::rows::BackupRow;
 use super::rows::Checksum;
@@ -117,6 +118,8 @@ pub(super) struct State {
     pub(super) requests: Vec<Request>,
     /// What every server's files and power are.
     pub(super) hosts: Hosts,
+    /// The panel's own restores, and the log of activity.
+    pub(super) restores: Restores,
     started_at: Timestamp,
     next_number: u64,
 }
@@ -235,6 +238,7 @@ impl State {
             creations: VecDeque::new(),
             requests: Vec::new(),
             hosts: Hosts::default(),
+            restores: Restores::default(),
             started_at: Self::now(),
             next_number: 0,
         }

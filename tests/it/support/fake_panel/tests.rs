@@ -26,6 +26,8 @@ macro_rules! recorded {
 mod api;
 #[path = "tests/disks.rs"]
 mod disks;
+#[path = "tests/restores.rs"]
+mod restores;
 #[path = "tests/trouble.rs"]
 mod trouble;
 

@@ -1,0 +1,20 @@
+//! `panel restore`: what the panel is to restore, and how.
+
+use std::time::Duration;
+
+use crate::config::settings::restore::Consent;
+use crate::config::settings::restore::ServerFiles;
+use crate::model::ids::BackupId;
+
+/// A restore by the panel itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PanelRestoreJob {
+    /// The backup.
+    pub backup: BackupId,
+    /// What becomes of the files that the server has.
+    pub files: ServerFiles,
+    /// Whether the operator has agreed already.
+    pub consent: Consent,
+    /// How long the node may take.
+    pub timeout: Duration,
+}
