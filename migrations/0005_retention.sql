@@ -29,7 +29,7 @@ CREATE TABLE lacking (
 -- first object is deleted; `done_at` once both are gone. What has no `done_at` belongs to a run that was killed
 -- or refused by the store, and is finished by the next. A copy that was removed is not made again by itself.
 -- `sidecar` is the sidecar as it stood, until the removal is done: a store that refuses to delete the archive
--- gets it back.
+-- gets it back, and the copy is held again as it was: with the panel's word for it and its last proof.
 CREATE TABLE removals (
     backup_id      INTEGER NOT NULL REFERENCES backups (id),
     destination_id INTEGER NOT NULL REFERENCES destinations (id),
@@ -38,6 +38,10 @@ CREATE TABLE removals (
     stored_bytes   INTEGER NOT NULL CHECK (stored_bytes >= 0),
     reason         TEXT    NOT NULL,
     sidecar        BLOB,
+    panel_checksum TEXT,
+    completed_at   INTEGER NOT NULL,
+    verified_at    INTEGER,
+    checked_at     INTEGER,
     intended_at    INTEGER NOT NULL,
     done_at        INTEGER,
     PRIMARY KEY (backup_id, destination_id)
@@ -52,3 +56,6 @@ CREATE TABLE protections (
     run_id    INTEGER NOT NULL REFERENCES runs (id),
     locked_at INTEGER NOT NULL
 ) STRICT;
+
+-- The newest archives of a server are asked for by every `status`.
+CREATE INDEX backups_by_age ON backups (server_id, created_at, uuid) WHERE state = 'completed';

@@ -4,8 +4,10 @@ pub mod args;
 pub mod confirm;
 pub mod help;
 pub mod ledger;
+mod mark;
 mod panel;
 pub mod progress;
+mod prune;
 mod restore;
 pub mod session;
 mod verify;
@@ -57,7 +59,11 @@ where
         Command::Status(_) => status(&flags, &environment, &session),
         Command::List(_) => list(&flags, &environment, &session).await,
         Command::Restore(_) => restore::run(&flags, &environment, &session).await,
+        Command::Prune(_) => prune::prune(&flags, &environment, &session).await,
         Command::Ledger { command } => ledger::run(command, &flags, &environment, &session).await,
+        Command::Keep(args) => mark::mark(args.flags(), &flags, &environment, &session).await,
+        Command::Unkeep(args) => mark::mark(args.flags(), &flags, &environment, &session).await,
+        Command::Accept(args) => mark::mark(args.flags(), &flags, &environment, &session).await,
         Command::Panel { .. } => panel::run(&flags, &environment, &session).await,
         Command::Config { command } => configure(command, &flags, &environment, &session).await,
     }
@@ -281,9 +287,11 @@ fn exit_of(error: &ops::Error) -> Exit {
         | ops::Error::SeveralPlaces { .. }
         | ops::Error::NamesNothing { .. }
         | ops::Error::Choice(_)
+        | ops::Error::NoBackup(_)
         | ops::Error::Identities(_)
         | ops::Error::Output(_)
         | ops::Error::ToServer { .. }
+        | ops::Error::NoPolicy
         | ops::Error::TooFewPlaces { .. }
         | ops::Error::NoPanel => Exit::Usage,
         ops::Error::NothingUsable { failures, .. } => Exit::of_failures(failures),

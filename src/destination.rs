@@ -15,6 +15,8 @@ mod place;
 mod presign;
 mod probe;
 mod redact;
+mod removal;
+mod retention;
 mod seal;
 mod stored;
 mod tuning;
@@ -54,6 +56,10 @@ pub use crate::destination::presign::Presigned;
 use crate::destination::redact::Scrubber;
 pub use crate::destination::redact::StoreError;
 pub use crate::destination::redact::StoreFault;
+pub use crate::destination::removal::NotTaken;
+pub use crate::destination::removal::Removal;
+pub use crate::destination::removal::Undescribed;
+pub use crate::destination::retention::Retention;
 pub use crate::destination::stored::StoredObject;
 pub use crate::destination::tuning::DestinationTuning;
 pub use crate::destination::tuning::SizeHint;
@@ -62,6 +68,7 @@ pub use crate::destination::upload::Upload;
 pub use crate::destination::upload::UploadJournal;
 pub use crate::destination::upload::VerifiedUpload;
 use crate::model::ids::DestinationName;
+use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
 use crate::model::key::ObjectKind;
 use crate::model::recipient::Recipient;
@@ -397,6 +404,17 @@ impl Destination {
         let (root, key) = (Arc::clone(root), key.clone());
         self.clone()
             .on_disk("check", move || root.refuse_links(&key))
+            .await
+    }
+
+    /// Makes what was removed from a server's local directory stay removed.
+    async fn sync_server(&self, server: ServerId) -> Result<(), Error> {
+        let Some(root) = self.root() else {
+            return Ok(());
+        };
+        let root = Arc::clone(root);
+        self.clone()
+            .on_disk("sync", move || root.sync_server(server))
             .await
     }
 

@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use crate::model::outcome::Ended;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
+use crate::model::outcome::Mode;
 use crate::model::outcome::Scope;
 use crate::plan::check::Fixed;
 use crate::plan::check::Sign;
 use crate::report::Freshness;
 use crate::report::ListReport;
 use crate::report::MirrorReport;
+use crate::report::PruneReport;
 use crate::report::ServerStatus;
 use crate::report::StatusReport;
 use crate::report::VerifyReport;
@@ -20,6 +22,7 @@ use crate::report::drill::DrillReport;
 use crate::report::drill::DrilledCopy;
 use crate::report::ledger::CheckReport;
 use crate::report::ledger::RebuildReport;
+use crate::report::mark::MarkReport;
 use crate::report::outcome::Outcome;
 use crate::report::restore::RestoreReport;
 
@@ -158,6 +161,35 @@ impl Exit {
         }
     }
 
+    /// How a run of `prune` ends. The first row that applies:
+    ///
+    /// | what happened | exit |
+    /// |---|---|
+    /// | told to stop | 130, 143 |
+    /// | a copy is not what is recorded, and so was not removed | 4 |
+    /// | failures, and no destination could be looked at: one refused the credentials | 12 |
+    /// | … anything else | 1 |
+    /// | a server is refused, a removal failed, a destination could not be used | 3 |
+    /// | `--max-delete` came before all was removed | 10 |
+    /// | none of these; what a store retains does not count | 0 |
+    ///
+    /// A mere plan ends in the same way, but that it reaches no limit.
+    pub fn of_prune(report: &PruneReport) -> Self {
+        let has = |kind| report.errors.iter().any(|failure| failure.kind == kind);
+        match (report.ended, report.outcome()) {
+            (Ended::BySigint, _) => Self::Interrupted,
+            (Ended::BySigterm, _) => Self::Terminated,
+            _ if has(FailureKind::Integrity) => Self::Integrity,
+            (Ended::InFull | Ended::AtLimit, Outcome::Failed) if has(FailureKind::Credentials) => {
+                Self::Credentials
+            }
+            (Ended::InFull | Ended::AtLimit, Outcome::Failed) => Self::Failed,
+            _ if !report.errors.is_empty() || report.refused_servers() > 0 => Self::Partial,
+            (Ended::AtLimit, _) if report.mode == Mode::Apply => Self::Limit,
+            (Ended::InFull | Ended::AtLimit, _) => Self::Done,
+        }
+    }
+
     /// How `ledger rebuild` ends. The first row that applies:
     ///
     /// | what happened | exit |
@@ -208,6 +240,27 @@ impl Exit {
                 Self::Integrity
             }
             Ended::InFull | Ended::AtLimit => Self::of_errors(&errors, compared),
+        }
+    }
+
+    /// How `keep`, `unkeep` and `accept` end. The first row that applies:
+    ///
+    /// | what happened | exit |
+    /// |---|---|
+    /// | told to stop | 130, 143 |
+    /// | a sidecar is not what it should be, or its archive is missing | 4 |
+    /// | the ledger says it, and some sidecar does not | 3 |
+    /// | the ledger says it, and so does every sidecar | 0 |
+    pub fn of_mark(report: &MarkReport) -> Self {
+        let is_integrity = |failure: &Failure| failure.kind == FailureKind::Integrity;
+        match report.ended {
+            Ended::BySigint => Self::Interrupted,
+            Ended::BySigterm => Self::Terminated,
+            Ended::InFull | Ended::AtLimit if report.failures().any(is_integrity) => {
+                Self::Integrity
+            }
+            Ended::InFull | Ended::AtLimit if report.failures().next().is_some() => Self::Partial,
+            Ended::InFull | Ended::AtLimit => Self::Done,
         }
     }
 

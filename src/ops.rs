@@ -5,9 +5,11 @@ pub mod config;
 pub mod described;
 pub mod ledger;
 pub mod list;
+pub mod mark;
 pub mod mirror;
 pub mod panel;
 pub mod power;
+pub mod prune;
 pub mod restore;
 pub mod setup;
 pub mod status;
@@ -22,6 +24,7 @@ use crate::model::ids::DestinationName;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::text::shown_name;
+use crate::ops::mark::words::NoBackup;
 use crate::ops::panel::restore::PanelRestoreTuning;
 use crate::ops::restore::panel::ToPanelTuning;
 use crate::panel::PanelTuning;
@@ -133,6 +136,9 @@ pub enum Error {
     /// A private key could not be read.
     #[error(transparent)]
     Identities(#[from] transfer::unseal::Error),
+    /// A word of `keep`, `unkeep` or `accept` means no backup, or several.
+    #[error(transparent)]
+    NoBackup(#[from] NoBackup),
     /// The file of `--output` can't be made.
     #[error(transparent)]
     Output(#[from] transfer::sink::file::Error),
@@ -150,6 +156,9 @@ pub enum Error {
         /// How many it names.
         found: usize,
     },
+    /// No policy says what to remove: it would be nothing, and who types `--apply` expects something.
+    #[error("no selected destination has a policy, so there is nothing to apply")]
+    NoPolicy,
     /// `--server` of a command for one server names none, or several.
     #[error("--server names {}", how_many_servers(*.found))]
     NotOneServer {
@@ -203,6 +212,7 @@ impl Error {
             Self::Panel(error) => error.kind(),
             Self::NamesNothing { .. } | Self::ToServer { .. } => FailureKind::NotFound,
             Self::Choice(no_choice) => no_choice.kind(),
+            Self::NoBackup(no_backup) => no_backup.kind(),
             Self::NotOneServer { failures, .. } => failures
                 .first()
                 .map_or(FailureKind::NotFound, |failure| failure.kind),
@@ -216,6 +226,7 @@ impl Error {
             | Self::SeveralPlaces { .. }
             | Self::ExportFile { .. }
             | Self::NoPanel
+            | Self::NoPolicy
             | Self::TooFewPlaces { .. }
             | Self::NoHttp(_)
             | Self::Scratch(_) => FailureKind::Local,
@@ -241,6 +252,7 @@ impl Error {
                 (known, more) => format!("known: {} and {more} more", known.join(", ")),
             },
             Self::Choice(no_choice) => no_choice.hint(),
+            Self::NoBackup(no_backup) => no_backup.hint(),
             Self::NothingUsable { source, .. } => source.hint(),
             Self::Identities(error) => error.hint().to_owned(),
             Self::Output(error) => error.hint(),
@@ -250,6 +262,11 @@ impl Error {
             }
             Self::NoPanel => {
                 "name a panel of the configuration, or its address and --api-key-file".to_owned()
+            }
+            Self::NoPolicy => {
+                "write `keep = { daily = 14, … }` under the [[destination]], or give --keep-daily and the like; \
+                 without --apply the plan is shown"
+                    .to_owned()
             }
             Self::SeveralPlaces { names } => {
                 let names: Vec<String> = names.iter().map(|name| shown_name(name, 40)).collect();
@@ -283,9 +300,11 @@ impl Error {
             | Self::ExportFile { .. }
             | Self::NamesNothing { .. }
             | Self::Choice(_)
+            | Self::NoBackup(_)
             | Self::Identities(_)
             | Self::Output(_)
             | Self::NoPanel
+            | Self::NoPolicy
             | Self::Panel(_)
             | Self::ToServer { .. }
             | Self::TooFewPlaces { .. }

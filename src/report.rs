@@ -5,8 +5,10 @@ pub mod export;
 pub mod human;
 pub mod json;
 pub mod ledger;
+pub mod mark;
 pub mod outcome;
 pub mod panel;
+pub mod prune;
 pub mod restore;
 pub mod verify;
 pub mod words;
@@ -17,15 +19,19 @@ use jiff::Timestamp;
 use crate::model::holding::DestinationVerified;
 use crate::model::holding::HeldCopy;
 use crate::model::holding::ServerHolding;
+use crate::model::ids::BackupId;
 use crate::model::ids::PanelName;
 use crate::model::ids::RunId;
+use crate::model::ids::ServerId;
 use crate::model::outcome::BackupOutcome;
 use crate::model::outcome::Ended;
 use crate::model::outcome::Failure;
 use crate::model::outcome::Mode;
 use crate::model::outcome::Skipped;
+use crate::model::suspicion::Suspicion;
 use crate::report::verify::Verified;
 
+pub use crate::report::prune::PruneReport;
 pub use crate::report::verify::VerifyReport;
 
 /// What one run of `mirror` did.
@@ -53,6 +59,25 @@ pub struct MirrorReport {
     pub ended: Ended,
     /// What was verified afterwards, if that was asked for.
     pub verified: Option<Verified>,
+    /// Archives that this run took and that lack what they must contain: good copies of something that may not be.
+    pub lacking: Vec<Lacking>,
+}
+
+/// An archive that lacks what it must contain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// The panel.
+    pub panel: PanelName,
+    /// The server.
+    pub server: ServerId,
+    /// The server's name.
+    pub server_name: String,
+    /// The backup.
+    pub backup: BackupId,
+    /// The backup's name.
+    pub name: String,
+    /// What nothing in it matches.
+    pub globs: Vec<String>,
 }
 
 impl MirrorReport {
@@ -116,6 +141,8 @@ pub struct ServerStatus {
     pub max_age: Option<SignedDuration>,
     /// Whether the promise holds.
     pub freshness: Freshness,
+    /// What is suspicious about its newest archive, until an operator accepts it.
+    pub suspicion: Option<Suspicion>,
 }
 
 /// Whether a server's newest verified copy is as fresh as promised.

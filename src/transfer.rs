@@ -44,6 +44,7 @@ use crate::model::content::VerifiedContent;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
+use crate::model::member::MemberGlob;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
@@ -51,6 +52,7 @@ use crate::model::outcome::chain;
 use crate::panel;
 use crate::panel::PanelClient;
 use crate::transfer::compute::Computation;
+use crate::transfer::compute::Lookout;
 use crate::transfer::describe::SidecarDraft;
 use crate::transfer::limit::Throttle;
 use crate::transfer::observer::Observer;
@@ -160,6 +162,8 @@ pub struct Job {
     pub hinted_bytes: u64,
     /// Whether the gzip and tar inside are walked.
     pub inspect: Inspect,
+    /// What the walk looks for; what it does not find makes the archive no worse a copy.
+    pub must_contain: Vec<MemberGlob>,
     /// What an earlier check recorded, when the source is a copy.
     pub recorded: Option<Recorded>,
     /// Whether the row is read again before the commit.
@@ -216,6 +220,8 @@ pub struct Finished {
     pub source_failure: Option<Failure>,
     /// What came, when it was whole and not what was expected.
     pub instead: Option<Instead>,
+    /// What the archive lacks of what was looked for, when it was proved and walked to look for something.
+    pub lacking: Option<Vec<MemberGlob>>,
 }
 
 /// Carries out one job.
@@ -227,6 +233,7 @@ pub async fn run(job: Job, shared: &Shared) -> Finished {
         expected,
         hinted_bytes,
         inspect,
+        must_contain,
         recorded,
         recheck,
         destinations,
@@ -264,7 +271,8 @@ pub async fn run(job: Job, shared: &Shared) -> Finished {
         ticket,
         expected_bytes: expected.length_bytes,
     };
-    let computation = Computation::start(stream, &expected, inspect);
+    let lookout = Lookout::new(must_contain);
+    let computation = Computation::start_looking(stream, &expected, inspect, &lookout);
     let Pumped { read_bytes, result } = pump
         .run(&mut source, cutter, computation, part_bytes, &mut slots)
         .await;
@@ -274,6 +282,10 @@ pub async fn run(job: Job, shared: &Shared) -> Finished {
     let instead = match &proved {
         Err(failure) if failure.kind == FailureKind::Integrity => came,
         Err(_) | Ok(_) => None,
+    };
+    let lacking = match &proved {
+        Ok(_) => lookout.lacking().map(<[MemberGlob]>::to_vec),
+        Err(_) => None,
     };
     let (copies, source_failure) = match proved {
         Ok(content) => {
@@ -296,6 +308,7 @@ pub async fn run(job: Job, shared: &Shared) -> Finished {
         copies,
         source_failure,
         instead,
+        lacking,
     }
 }
 

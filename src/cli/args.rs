@@ -1,8 +1,10 @@
 //! The command line: what may be typed, and its way into plain [`Flags`].
 
 pub mod ledger;
+pub mod mark;
 pub mod mirror;
 pub mod panel;
+pub mod prune;
 pub mod restore;
 pub mod verify;
 
@@ -15,8 +17,12 @@ use clap::Subcommand;
 use clap::ValueEnum;
 
 use crate::cli::args::ledger::LedgerCommand;
+use crate::cli::args::mark::AcceptArgs;
+use crate::cli::args::mark::KeepArgs;
+use crate::cli::args::mark::UnkeepArgs;
 use crate::cli::args::mirror::MirrorArgs;
 use crate::cli::args::panel::PanelCommand;
+use crate::cli::args::prune::PruneArgs;
 use crate::cli::args::restore::RestoreArgs;
 use crate::cli::args::verify::VerifyArgs;
 use crate::cli::help;
@@ -148,6 +154,9 @@ pub enum Command {
     /// Read copies back and compare them with what was recorded; repair bad ones
     #[command(after_help = help::VERIFY)]
     Verify(Box<VerifyArgs>),
+    /// Thin copies by policy: shows the plan, --apply carries it out
+    #[command(after_help = help::PRUNE)]
+    Prune(Box<PruneArgs>),
     /// Make the ledger anew, compare it with what is there, hand it out
     #[command(after_help = help::LEDGER, subcommand_required = true, arg_required_else_help = true)]
     Ledger {
@@ -155,6 +164,15 @@ pub enum Command {
         #[command(subcommand)]
         command: LedgerCommand,
     },
+    /// Keep the copies of backups, whatever a policy says
+    #[command(after_help = help::KEEP)]
+    Keep(KeepArgs),
+    /// Let policies remove the copies of backups again
+    #[command(after_help = help::UNKEEP)]
+    Unkeep(UnkeepArgs),
+    /// Say that a suspicious backup is right as it is, so that its server is pruned again
+    #[command(after_help = help::ACCEPT)]
+    Accept(AcceptArgs),
     /// Ask a panel for its own backup operations
     #[command(after_help = help::PANEL, subcommand_required = true, arg_required_else_help = true)]
     Panel {
@@ -246,7 +264,11 @@ impl Cli {
                 Command::List(args) => Request::Read(args.only.flags(&args.from)),
                 Command::Restore(args) => Request::Restore(Box::new(args.flags())),
                 Command::Verify(args) => Request::Verify(Box::new(args.flags())),
+                Command::Prune(args) => Request::Prune(Box::new(args.flags())),
                 Command::Ledger { command } => command.request(),
+                Command::Keep(args) => Request::Mark(Box::new(args.flags())),
+                Command::Unkeep(args) => Request::Mark(Box::new(args.flags())),
+                Command::Accept(args) => Request::Mark(Box::new(args.flags())),
                 Command::Panel { command } => Request::Panel(Box::new(command.flags())),
                 Command::Config { command } => match command {
                     ConfigCommand::Init | ConfigCommand::Show => Request::Show,

@@ -12,6 +12,7 @@ Every night:
   nestegg -q mirror        from cron or a systemd timer; silent when all is well
   nestegg status           how fresh and complete the copies are
   nestegg verify           read copies back, and compare them with what was recorded
+  nestegg prune            what the retention policy would remove; --apply removes it
 
 On the bad day:
   nestegg restore SERVER:latest --output FILE
@@ -23,7 +24,7 @@ Exit codes:
     3  partial: some backups or destinations failed; the rest is done
     4  integrity: a checksum mismatch, a corrupt or missing copy was found
     5  freshness: a server's newest verified copy is older than promised
-   10  a limit was reached before all was done (--max-duration)
+   10  a limit was reached before all was done (--max-duration, --max-delete)
    11  another run holds the lock
    12  the panel or a destination refused the credentials
   130  interrupted (Ctrl-C); what was done is recorded, nothing half-done is visible
@@ -139,6 +140,34 @@ deletes nothing, and --repair writes over nothing that reads back right.
 The exit code is 4 when a copy is bad and was not repaired. A run in which all
 that was bad was repaired ends with 0, and says so on standard error even with -q.";
 
+/// Below `nestegg prune --help`.
+pub(super) const PRUNE: &str = "\
+Examples:
+  What the policies of the configuration would remove, and why the rest stays:
+    nestegg prune
+  The same in sums, then do it; weekly, after `nestegg verify`:
+    nestegg -q prune
+    nestegg -q prune --apply
+  Another policy, tried out on one server:
+    nestegg prune --server survival --keep-daily 14 --keep-weekly 8 --keep-within 2y
+
+Policies mean what they mean in restic's `forget`, per server at one destination.
+Whatever they say, these stay: what is locked on the panel, what `nestegg keep`
+marks, the newest verified copy of each server, what the store itself retains.
+
+Nothing of a server is removed at a destination while its newest backup is not
+held there, while the oldest copy that would stay was not proved for
+prune.verify_within, or while it is suspicious (see `nestegg status`, `nestegg
+accept`): the exit code is 3 then, and other servers are thinned all the same.
+
+First the ledger notes a removal, then the sidecar goes, then the archive: a run
+that is killed is finished by the next. In a versioned bucket a removed object
+becomes a hidden version, which a rule of the bucket has to expire.
+
+The exit code is 0 when all was removed that was to be, or the plan was shown,
+3 when a server was refused or a removal failed, 4 when a copy is not what is
+recorded, 10 when --max-delete came first, 2 when there is no policy at all.";
+
 /// Below `nestegg ledger --help`.
 pub(super) const LEDGER: &str = "\
 The ledger records what is held where. Losing it loses nothing: every copy has a
@@ -200,6 +229,45 @@ The digests are those of the objects as they are stored, encrypted or not. Only
 the ledger is read: no panel and no destination is contacted, and a running
 mirror is not waited for.";
 
+/// Below `nestegg keep --help`.
+pub(super) const KEEP: &str = "\
+Examples:
+  nestegg keep survival:latest --reason 'before the big update'
+  nestegg keep 6fdff738-bf44-4933-824f-489198dda9e6
+  nestegg keep survival:2026-11-01 --to b2
+
+A kept backup keeps all its copies, at every destination, until `nestegg unkeep`.
+The mark is in the ledger and in the sidecars, so that a rebuilt ledger has it. A
+copy that was pruned already is made again by the next mirror, while the panel or
+another destination still has the backup.
+
+No panel is asked. The exit code is 3 when the ledger has the mark and some sidecar
+could not be written, and 4 when one is not what it should be; run it again once
+that is mended.";
+
+/// Below `nestegg unkeep --help`.
+pub(super) const UNKEEP: &str = "\
+Examples:
+  nestegg unkeep survival:2026-11-01
+  nestegg unkeep 6fdff738-bf44-4933-824f-489198dda9e6
+
+Nothing is removed: that is up to the next `nestegg prune`. A backup that vanished
+from its panel while it was locked there stays kept until it is unkept; a lock that
+is still on the panel is taken off there.
+
+The exit code is 3 when the ledger has it and some sidecar could not be written,
+and 4 when one is not what it should be; run it again once that is mended.";
+
+/// Below `nestegg accept --help`.
+pub(super) const ACCEPT: &str = "\
+Examples:
+  nestegg accept survival --reason 'the old worlds were deleted'
+  nestegg accept 6fdff738-bf44-4933-824f-489198dda9e6
+
+A server whose newest archive is far smaller than those before it (shrink_alarm),
+or lacks what it must contain (must_contain), is shown by `nestegg status` and not
+pruned. accept says that this one backup is right; the next one is looked at anew.
+Only the ledger is read and written: no panel and no destination is contacted.";
 /// Below `nestegg panel --help`.
 pub(super) const PANEL: &str = "\
 These are the panel's own operations, by its client API. Without a configuration:

@@ -25,6 +25,7 @@ use crate::model::recipient::Recipient;
 use crate::model::retention::KeepPolicy;
 use crate::model::secret::Secret;
 use crate::model::selector::ServerSelector;
+use crate::model::subset::Percent;
 use crate::model::subset::Subset;
 
 /// A whole file.
@@ -42,6 +43,8 @@ pub struct File {
     pub mirror: MirrorEntry,
     /// `[drill]`.
     pub drill: DrillEntry,
+    /// `[prune]`.
+    pub prune: PruneEntry,
 }
 
 /// One `[[panel]]`.
@@ -76,6 +79,8 @@ pub struct DestinationEntry {
     pub encrypt_to: Option<Written<Vec<Recipient>>>,
     /// `keep`.
     pub keep: Option<Written<KeepPolicy>>,
+    /// `[[destination.rule]]`, in the order written.
+    pub rules: Vec<KeepRuleEntry>,
     pub(super) location: Location,
 }
 
@@ -148,6 +153,26 @@ pub struct DrillRuleEntry {
     pub must_contain: Option<Written<Vec<MemberGlob>>>,
 }
 
+/// `[prune]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PruneEntry {
+    /// `verify_within`.
+    pub verify_within: Option<Written<SignedDuration>>,
+    /// `shrink_alarm`.
+    pub shrink_alarm: Option<Written<Percent>>,
+    /// `max_delete`.
+    pub max_delete: Option<Written<usize>>,
+}
+
+/// One `[[destination.rule]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeepRuleEntry {
+    /// `servers`.
+    pub servers: Written<Vec<ServerSelector>>,
+    /// `keep`.
+    pub keep: Written<KeepPolicy>,
+}
+
 /// Reads a file's text; `path` is absolute, relative paths inside start at its folder.
 ///
 /// # Errors
@@ -190,6 +215,10 @@ pub fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<File, Error
         .table("drill", &mut reading.problems)
         .map(|section| reading.drill(section))
         .unwrap_or_default();
+    let prune = root
+        .table("prune", &mut reading.problems)
+        .map(|section| reading.prune(section))
+        .unwrap_or_default();
     root.close(&mut reading.problems);
     let mut problems = reading.problems;
     clashes(&panels, &destinations, &mut problems);
@@ -202,6 +231,7 @@ pub fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<File, Error
         destinations,
         mirror,
         drill,
+        prune,
     })
 }
 

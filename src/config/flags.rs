@@ -1,7 +1,9 @@
 //! What was typed, as plain data: `cli` makes it, `resolve` reads it.
 
 pub mod ledger;
+pub mod mark;
 pub mod panel;
+pub mod prune;
 pub mod restore;
 
 use std::path::PathBuf;
@@ -10,7 +12,9 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::config::flags::ledger::LedgerFlags;
+use crate::config::flags::mark::MarkFlags;
 use crate::config::flags::panel::PanelFlags;
+use crate::config::flags::prune::PruneFlags;
 use crate::config::flags::restore::RestoreFlags;
 use crate::config::settings::CreateBackup;
 use crate::model::backup::DigestNeed;
@@ -50,6 +54,11 @@ pub enum Request {
     /// `ledger rebuild` and `ledger check`: destinations must be there, panels when they are asked;
     /// their secrets are read.
     Ledger(Box<LedgerFlags>),
+    /// `prune`: destinations must be there, and their secrets are read; panels are not needed.
+    Prune(Box<PruneFlags>),
+    /// `keep`, `unkeep` and `accept`: the destinations that there are, to mark sidecars, and their secrets are
+    /// read; for `accept` only the ledger.
+    Mark(Box<MarkFlags>),
     /// `panel`: panels must be there, and their keys are read.
     Panel(Box<PanelFlags>),
     /// `config show`: whatever is there; no secret file is read, no command run.
@@ -66,7 +75,13 @@ impl Request {
             Self::Restore(flags) => !flags.from.is_empty(),
             Self::Read(flags) => !flags.from.is_empty(),
             Self::Panel(flags) => flags.does_without_ledger(),
-            Self::Mirror(_) | Self::Verify(_) | Self::Ledger(_) | Self::Show | Self::Check => false,
+            Self::Mirror(_)
+            | Self::Verify(_)
+            | Self::Ledger(_)
+            | Self::Prune(_)
+            | Self::Mark(_)
+            | Self::Show
+            | Self::Check => false,
         }
     }
 }

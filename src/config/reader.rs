@@ -310,6 +310,24 @@ impl<'d, 't> Section<'d, 't> {
         ))
     }
 
+    /// A table that has to be there.
+    pub(super) fn needed_table(
+        &mut self,
+        key: &'static str,
+        example: &'static str,
+        problems: &mut Vec<Error>,
+    ) -> Option<Self> {
+        if !self.entries.iter().any(|entry| entry.key == key) {
+            problems.push(Error::MissingKey {
+                place: self.place.clone(),
+                section: self.name.clone(),
+                key,
+                example,
+            });
+        }
+        self.table(key, problems)
+    }
+
     /// A list of tables, written `[[key]]`.
     pub(super) fn tables(
         &mut self,

@@ -4,6 +4,7 @@ pub mod destinations;
 mod drill;
 mod panel;
 pub mod panels;
+mod prune;
 pub mod restore;
 pub mod secrets;
 
@@ -36,6 +37,7 @@ use crate::model::finding::Depth;
 use crate::model::finding::RepairWish;
 use crate::model::ids::DestinationName;
 use crate::model::ids::PanelName;
+use crate::model::mark::MarkAction;
 use crate::model::outcome::Mode;
 use crate::model::selector::ServerSelector;
 
@@ -121,6 +123,7 @@ pub fn resolve(
     let mut destinations = resolver.destinations();
     let mirror = resolver.mirror();
     let drill = resolver.drill(flags);
+    let prune = resolver.prune(&flags.request);
     let filter = resolver.filter(&flags.request);
     let mut restore = match &flags.request {
         Request::Restore(wanted) => resolver.restore(wanted),
@@ -128,6 +131,8 @@ pub fn resolve(
         | Request::Verify(_)
         | Request::Read(_)
         | Request::Ledger(_)
+        | Request::Prune(_)
+        | Request::Mark(_)
         | Request::Panel(_)
         | Request::Show
         | Request::Check => None,
@@ -139,6 +144,8 @@ pub fn resolve(
         | Request::Restore(_)
         | Request::Read(_)
         | Request::Ledger(_)
+        | Request::Prune(_)
+        | Request::Mark(_)
         | Request::Show
         | Request::Check => None,
     };
@@ -166,6 +173,7 @@ pub fn resolve(
         panel_task,
         filter,
         verify,
+        prune,
         environment: environment.of_stores(),
         warnings: resolver.warnings,
         sources: resolver.sources,
@@ -205,6 +213,24 @@ fn needs_of(request: &Request, file: Option<&File>) -> (MirrorFlags, Needs) {
             };
             (wanted.as_mirror(), needs)
         }
+        Request::Prune(wanted) => {
+            let needs = Needs {
+                panels: Need::Nothing,
+                destinations: Need::Some,
+            };
+            (wanted.as_mirror(), needs)
+        }
+        Request::Mark(wanted) => {
+            let destinations = match wanted.wanted.action {
+                MarkAction::Keep | MarkAction::Unkeep => Need::Any,
+                MarkAction::Accept => Need::Nothing,
+            };
+            let needs = Needs {
+                panels: Need::Nothing,
+                destinations,
+            };
+            (wanted.as_mirror(), needs)
+        }
         Request::Panel(wanted) => (wanted.as_mirror(), panel::needs_of(wanted)),
     }
 }
@@ -216,6 +242,8 @@ fn flag_of_places(request: &Request) -> &'static str {
         Request::Ledger(wanted) => wanted.places_flag,
         Request::Mirror(_)
         | Request::Verify(_)
+        | Request::Prune(_)
+        | Request::Mark(_)
         | Request::Panel(_)
         | Request::Check
         | Request::Show => "--to",
@@ -393,6 +421,8 @@ impl Resolver<'_> {
             | Request::Restore(_)
             | Request::Read(_)
             | Request::Ledger(_)
+            | Request::Prune(_)
+            | Request::Mark(_)
             | Request::Panel(_)
             | Request::Show
             | Request::Check => VerifySettings {
@@ -430,8 +460,13 @@ impl Resolver<'_> {
                 servers: wanted.servers.clone(),
                 ..Filter::default()
             },
+            Request::Prune(wanted) => Filter {
+                servers: wanted.servers.clone(),
+                ..Filter::default()
+            },
             Request::Mirror(_)
             | Request::Restore(_)
+            | Request::Mark(_)
             | Request::Panel(_)
             | Request::Show
             | Request::Check => Filter::default(),

@@ -1,7 +1,9 @@
 //! The effective settings: plain data, with the source of each.
 
 pub mod drill;
+pub mod mark;
 pub mod panel;
+pub mod prune;
 pub mod restore;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,8 @@ use url::Url;
 use crate::config::key::KeyOrigin;
 use crate::config::settings::drill::DrillSettings;
 use crate::config::settings::panel::PanelTask;
+use crate::config::settings::prune::KeepRule;
+use crate::config::settings::prune::PruneSettings;
 use crate::config::settings::restore::CopiesFrom;
 use crate::config::settings::restore::RestoreSettings;
 use crate::config::source::Sources;
@@ -58,6 +62,8 @@ pub struct Settings {
     pub filter: Filter,
     /// How to verify.
     pub verify: VerifySettings,
+    /// How to prune.
+    pub prune: PruneSettings,
     /// The variables that stores read by custom (`AWS_*`, `GOOGLE_*`, `AZURE_*`, `SERVICE_ACCOUNT`), for destinations.
     pub environment: Vec<(String, Secret)>,
     /// What is suspicious and no error, each ready to print.
@@ -119,8 +125,10 @@ pub struct DestinationSettings {
     pub option_files: BTreeMap<String, PathBuf>,
     /// Who alone can read its new copies; empty = archives are stored as they are.
     pub encrypt_to: Vec<Recipient>,
-    /// How long its copies are kept; shown, and acted upon by no command of this version.
+    /// How long its copies are kept; `prune` alone acts upon it. `None` and an empty policy keep all.
     pub keep: Option<KeepPolicy>,
+    /// How long the copies of some servers are kept instead: the first that matches decides.
+    pub rules: Vec<KeepRule>,
     /// Who named it.
     pub origin: DestinationOrigin,
 }

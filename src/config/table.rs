@@ -1,6 +1,7 @@
 //! The tables of the configuration file, each read into its entry.
 
 mod drill;
+mod prune;
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -28,7 +29,6 @@ use crate::config::value::repeatable;
 use crate::model::backup::ChecksumPolicy;
 use crate::model::backup::DigestNeed;
 use crate::model::content::Inspect;
-use crate::model::retention::KeepPolicy;
 use crate::model::secret::Secret;
 use crate::model::selector::ServerSelector;
 
@@ -272,6 +272,15 @@ impl Reading<'_> {
         let keep = section
             .table("keep", &mut self.problems)
             .map(|keep| self.keep(keep));
+        let rules = section
+            .tables(
+                "rule",
+                "a list of tables: start each with [[destination.rule]], two brackets on each side",
+                &mut self.problems,
+            )
+            .into_iter()
+            .filter_map(|section| self.keep_rule(section))
+            .collect();
         section.close(&mut self.problems);
         let (name, location) = (name?, location?);
         Some(DestinationEntry {
@@ -283,6 +292,7 @@ impl Reading<'_> {
             options,
             encrypt_to,
             keep,
+            rules,
             location: location.value,
         })
     }
@@ -317,36 +327,6 @@ impl Reading<'_> {
             options.push((name, Written { value, place }));
         }
         options
-    }
-
-    fn keep(&mut self, mut section: Section<'_, '_>) -> Written<KeepPolicy> {
-        let place = section.place().clone();
-        let mut count = |key| {
-            section
-                .parsed(key, &mut self.problems, NUMBER, value::kept)
-                .map(|written| written.value)
-        };
-        let policy = KeepPolicy {
-            last: count("last"),
-            hourly: count("hourly"),
-            daily: count("daily"),
-            weekly: count("weekly"),
-            monthly: count("monthly"),
-            yearly: count("yearly"),
-            within: section
-                .parsed(
-                    "within",
-                    &mut self.problems,
-                    "an age such as \"14d\" or \"6mo\"",
-                    value::keep_within,
-                )
-                .map(|written| written.value),
-        };
-        section.close(&mut self.problems);
-        Written {
-            value: policy,
-            place,
-        }
     }
 
     pub(super) fn mirror(&mut self, mut section: Section<'_, '_>) -> MirrorEntry {

@@ -250,6 +250,20 @@ pub fn subset(text: &str) -> Result<Subset, BadValue> {
     })
 }
 
+/// A percentage, such as `50%`.
+///
+/// # Errors
+/// [`BadValue`] for anything else, for nothing and for more than all.
+pub fn percent(text: &str) -> Result<Percent, BadValue> {
+    let digits = text.trim().strip_suffix('%').map(str::trim_end);
+    digits.and_then(percentage).ok_or_else(|| {
+        BadValue(format!(
+            "`{}` is not a percentage; write it like `50%` or `0.5%`, at most `100%`, with two decimals at most",
+            printable(text)
+        ))
+    })
+}
+
 fn percentage(digits: &str) -> Option<Percent> {
     let (whole, rest) = digits.split_once('.').unwrap_or((digits, ""));
     let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit());

@@ -27,6 +27,7 @@ use crate::destination::redact::Scrubber;
 use crate::destination::redact::StoreFault;
 use crate::destination::stored::Facts;
 use crate::destination::stored::StoredObject;
+use crate::model::backup::LockState;
 use crate::model::checksum::Algorithm;
 use crate::model::checksum::ContentDigest;
 use crate::model::checksum::Hasher;
@@ -92,6 +93,12 @@ impl FoundCopy {
             verdict: stored.verdict(),
             mirrored_at: stored.stored_at(),
             verified_at: None,
+            kept: sidecar.kept.clone(),
+            lock: if sidecar.backup.is_locked {
+                LockState::Locked
+            } else {
+                LockState::Unlocked
+            },
         }
     }
 }
@@ -215,13 +222,37 @@ impl Destination {
     /// [`Error::Sidecar`] for one of a newer format, which must not be written over; else what
     /// kept the destination from being read.
     pub async fn examine(&self, server: ServerId, backup: BackupId) -> Result<Examined, Error> {
+        self.examine_whole(server, backup)
+            .await
+            .map(|(examined, _document)| examined)
+    }
+
+    /// As [`Self::examine`], with the bytes of the sidecar, empty where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::examine`].
+    pub async fn examine_whole(
+        &self,
+        server: ServerId,
+        backup: BackupId,
+    ) -> Result<(Examined, Bytes), Error> {
         let key = ObjectKey::for_backup(server, backup, ObjectKind::Sidecar);
         let document = match self.sidecar_document(&key).await? {
             Document::Whole(document) => document,
-            Document::Missing => return Ok(Examined::NoSidecar),
-            Document::TooLong => return Ok(Examined::bad("it is too long to be one")),
+            Document::Missing => return Ok((Examined::NoSidecar, Bytes::new())),
+            Document::TooLong => {
+                let bad = Examined::bad("it is too long to be one");
+                return Ok((bad, Bytes::new()));
+            }
         };
-        let sidecar = match Sidecar::from_json(&document) {
+        let examined = self.examine_beside(key, &document).await?;
+        Ok((examined, document))
+    }
+
+    /// Looks at the archive that the sidecar under `key` describes.
+    async fn examine_beside(&self, key: ObjectKey, document: &[u8]) -> Result<Examined, Error> {
+        let (server, backup) = (key.server(), key.backup());
+        let sidecar = match Sidecar::from_json(document) {
             Ok(sidecar) => sidecar,
             Err(source @ BadSidecar::Newer(_)) => return Err(Error::Sidecar { key, source }),
             Err(error @ (BadSidecar::Json(_) | BadSidecar::Foreign(_))) => {
@@ -256,7 +287,7 @@ impl Destination {
             etag,
             sidecar.written_at,
         )
-        .beside_sidecar(Hasher::digest(Algorithm::Sha256, &document));
+        .beside_sidecar(Hasher::digest(Algorithm::Sha256, document));
         Ok(Examined::Whole(Box::new(FoundCopy {
             stored,
             panel,
@@ -289,17 +320,7 @@ impl Destination {
         })?;
         let sent_bytes = document.len() as u64;
         let mut sha256 = Hasher::digest(Algorithm::Sha256, &document);
-        let _lease = self.prepare(&key).await?;
-        let path = self.path_of(&key)?;
-        let options = PutOptions {
-            attributes: self.attributes(key.kind(), &Uuid::new_v4().simple().to_string()),
-            ..PutOptions::default()
-        };
-        let waited = self.tuning().request_deadline;
-        let store = &self.handles().write.store;
-        let request = store.put_opts(&path, PutPayload::from(document), options);
-        self.ask("store", key.to_string(), waited, request).await?;
-        let held = self.head(&key).await?.map(|(bytes, _etag)| bytes);
+        let held = self.put_document(&key, document.into()).await?;
         // Another run may have described the same copy meanwhile, in a text of another length.
         if held != Some(sent_bytes) {
             sha256 = match self.described_as(&key, stored).await? {
@@ -315,6 +336,25 @@ impl Destination {
         }
         self.make_private(&key).await;
         Ok(stored.clone().beside_sidecar(sha256))
+    }
+
+    /// Stores a sidecar's bytes, and says how long what is there then is.
+    pub(super) async fn put_document(
+        &self,
+        key: &ObjectKey,
+        document: Bytes,
+    ) -> Result<Option<u64>, Error> {
+        let _lease = self.prepare(key).await?;
+        let path = self.path_of(key)?;
+        let options = PutOptions {
+            attributes: self.attributes(key.kind(), &Uuid::new_v4().simple().to_string()),
+            ..PutOptions::default()
+        };
+        let waited = self.tuning().request_deadline;
+        let store = &self.handles().write.store;
+        let request = store.put_opts(&path, PutPayload::from(document), options);
+        self.ask("store", key.to_string(), waited, request).await?;
+        Ok(self.head(key).await?.map(|(bytes, _etag)| bytes))
     }
 
     /// Says in the log when, beside an encrypted copy, the same backup's archive stands there as it is:

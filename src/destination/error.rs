@@ -315,6 +315,7 @@ impl Error {
                 | StoreFault::Forbidden
                 | StoreFault::FileTooLarge
                 | StoreFault::ForeignName
+                | StoreFault::Retained
                 | StoreFault::Refused(_) => Retry::Never,
             },
             Self::Url { .. }
@@ -404,6 +405,24 @@ impl Error {
         }
     }
 
+    /// Whether the store refused because it retains the object.
+    pub fn is_retention(&self) -> bool {
+        self.fault() == Some(StoreFault::Retained)
+    }
+
+    /// Whether it was certainly not done: the store answered that it does not do this.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self.fault(),
+            Some(
+                StoreFault::Retained
+                    | StoreFault::Credentials
+                    | StoreFault::Forbidden
+                    | StoreFault::Refused(_)
+            )
+        )
+    }
+
     /// What the store answered, when it was the store that failed.
     pub(super) fn fault(&self) -> Option<StoreFault> {
         if let Self::Store { source, .. } = self {
@@ -421,6 +440,7 @@ const fn kind_of_fault(fault: StoreFault) -> FailureKind {
         StoreFault::Unreachable => FailureKind::Unreachable,
         StoreFault::NoSpace => FailureKind::NoSpace,
         StoreFault::Forbidden => FailureKind::Permission,
+        StoreFault::Retained => FailureKind::Policy,
         StoreFault::Region
         | StoreFault::Busy
         | StoreFault::ForeignName
@@ -444,6 +464,9 @@ const fn hint_for_fault(fault: StoreFault) -> &'static str {
         }
         StoreFault::NoSpace => {
             "make room there, or raise the quota; nestegg never deletes copies by itself"
+        }
+        StoreFault::Retained => {
+            "the store retains it (Object Lock, a hold, or a retention policy of the bucket): it can go once that ends"
         }
         StoreFault::Forbidden => "let the user that runs nestegg write there",
         StoreFault::FileTooLarge => {

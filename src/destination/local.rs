@@ -130,7 +130,7 @@ impl Root {
     }
 
     /// Fails when the root is gone, or is another directory than it was.
-    fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         match fs::metadata(&self.path) {
             Ok(metadata) if identity(&metadata) == self.identity => Ok(()),
             Ok(_other) => Err(Error::RootReplaced {
@@ -153,6 +153,14 @@ impl Root {
                 self.refuse_links_to_server(server)
             }
             Err(error) => Err(failed("make the directory", &path)(error)),
+        }
+    }
+
+    /// Makes durable what was removed from the server's directory; one that is missing has nothing.
+    pub(super) fn sync_server(&self, server: ServerId) -> Result<(), Error> {
+        match sync_directory(&self.directory_of(server)) {
+            Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced,
         }
     }
 

@@ -40,6 +40,20 @@ impl Destination {
         self.try_all(Some(journal)).await
     }
 
+    /// Finds out whether root or bucket are there and may be read; writes nothing.
+    ///
+    /// # Errors
+    /// What stands in the way, after few repetitions.
+    pub async fn probe_reading(&self) -> Result<(), Error> {
+        match self.root() {
+            Some(root) => {
+                let root = Arc::clone(root);
+                self.clone().on_disk("try", move || root.check()).await
+            }
+            None => self.try_reading().await,
+        }
+    }
+
     async fn try_all(&self, journal: Option<&dyn UploadJournal>) -> Result<(), Error> {
         if let Some(root) = self.root() {
             let root = Arc::clone(root);

@@ -32,6 +32,8 @@ pub enum StoreFault {
     Unreachable,
     /// The store is full, or the quota is used up.
     NoSpace,
+    /// The store retains the object: by a date to come, a hold, or a rule of the bucket.
+    Retained,
     /// The file system forbids it.
     Forbidden,
     /// The file system takes no file of that length, or the process may not write one.
@@ -174,6 +176,13 @@ impl<'a> HttpAnswer<'a> {
             let (line, body) = answer.split_once(": ").unwrap_or((answer, ""));
             let (status, reason) = line.split_once(' ').unwrap_or((line, ""));
             (status.trim_end_matches(':').parse().ok()?, reason, body)
+        } else if let Some((_before, answer)) =
+            said.split_once("Bulk delete request failed for key ")
+        {
+            let (line, code) = answer.rsplit_once(" (code: ")?;
+            let (_key, reason) = line.split_once(": ")?;
+            let status = code.split(')').next()?;
+            (status.parse().ok()?, reason, "")
         } else {
             let (_before, body) = said.split_once("Server returned error response: ")?;
             (500, "Error in the body of a success", body)
@@ -205,12 +214,37 @@ impl<'a> HttpAnswer<'a> {
         text
     }
 
+    /// Whether the store refuses because it retains the object. S3: 403 `AccessDenied` "… object
+    /// protected by object lock", `MinIO` 400 "Object is WORM protected …", R2 `ObjectLockedByBucketPolicy`;
+    /// Google Cloud Storage: 403 `RetentionPolicyNotMet`, `ObjectUnderActiveHold`; Azure: 409
+    /// `BlobImmutableDueToPolicy`, `BlobImmutableDueToLegalHold`, in a batch only as a sentence.
+    fn tells_of_retention(&self) -> bool {
+        const WORDS: [&str; 9] = [
+            "object lock",
+            "objectlocked",
+            "worm protected",
+            "retentionpolicynotmet",
+            "retention policy",
+            "underactivehold",
+            "legal hold",
+            "blobimmutable",
+            "is immutable",
+        ];
+        let said = format!("{} {}", self.reason, self.body).to_ascii_lowercase();
+        matches!(self.status, 400 | 403 | 409)
+            && !said.contains("not authorized to perform")
+            && WORDS.iter().any(|word| said.contains(word))
+    }
+
     fn fault(&self) -> StoreFault {
         let code = self.code.unwrap_or_default();
         let says = |words: &[&str]| {
             let body = self.body.to_ascii_lowercase();
             words.iter().any(|word| body.contains(word))
         };
+        if self.tells_of_retention() {
+            return StoreFault::Retained;
+        }
         if self.status == 507 || says(&["quota", "storage cap", "storagefull", "no space left"]) {
             return StoreFault::NoSpace;
         }
@@ -356,6 +390,16 @@ mod tests {
             ("503 Service Unavailable", "SlowDown", StoreFault::Busy),
             ("409 Conflict", "OperationAborted", StoreFault::Busy),
             (
+                "409 Conflict",
+                "BlobImmutableDueToPolicy",
+                StoreFault::Retained,
+            ),
+            (
+                "403 Forbidden",
+                "RetentionPolicyNotMet",
+                StoreFault::Retained,
+            ),
+            (
                 "501 Not Implemented",
                 "NotImplemented",
                 StoreFault::Refused(501),
@@ -381,6 +425,41 @@ mod tests {
                 StoreFault::NotFound
             )
         );
+    }
+
+    #[test]
+    fn a_refusal_to_let_an_object_go_is_told_from_bad_credentials() {
+        let denied = |message: &str| {
+            read(&format!(
+                "Server returned non-2xx status code: 403 Forbidden: \
+                 <Error><Code>AccessDenied</Code><Message>{message}</Message></Error>"
+            ))
+            .1
+        };
+        let locked = "Access Denied because object protected by object lock.";
+        assert_eq!(denied(locked), StoreFault::Retained);
+        assert_eq!(denied("Access Denied"), StoreFault::Credentials);
+        let role =
+            "User x is not authorized to perform: s3:DeleteObject on an object under legal hold";
+        assert_eq!(denied(role), StoreFault::Credentials);
+    }
+
+    #[test]
+    fn the_answer_to_a_part_of_a_batch_is_read_too() {
+        let answer = |reason: &str, code: u16| {
+            read(&format!(
+                "Bulk delete request failed for key a/b.json: {reason} (code: {code})"
+            ))
+        };
+        let retained = "This operation is not permitted as the blob is immutable due to a policy.";
+        assert_eq!(
+            answer(retained, 409),
+            (
+                format!("the store answered 409 {retained}"),
+                StoreFault::Retained
+            )
+        );
+        assert_eq!(answer("Forbidden", 403).1, StoreFault::Credentials);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 mod freed;
 mod ledger;
+mod mark;
 mod mirror;
 mod panel;
+mod prune;
 mod reading;
 mod restore;
 mod verify;

@@ -298,6 +298,26 @@ impl Ledger {
         })
     }
 
+    /// Forgets the digest of a copy's sidecar, because it is about to be written anew: until the new one is
+    /// recorded, a check takes the sidecar as it reads it, as long as it fits the copy.
+    ///
+    /// # Errors
+    /// [`Error::UnknownServer`], [`Error::UnknownBackup`]; those of writing.
+    pub fn forget_sidecar(
+        &mut self,
+        destination: DestinationRef,
+        key: &ObjectKey,
+    ) -> Result<(), Error> {
+        self.write("forget a sidecar's digest", |tx| {
+            let (_subject, backup_row) = copies::subject_of(tx, destination, key)?;
+            tx.prepare_cached(
+                "UPDATE copies SET sidecar_sha256 = NULL WHERE backup_id = ?1 AND destination_id = ?2",
+            )?
+            .execute(params![backup_row, destination.0])?;
+            Ok(())
+        })
+    }
+
     /// When the copies at each destination that a filter chooses were verified; destinations
     /// without any copy are left out.
     ///

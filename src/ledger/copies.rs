@@ -377,5 +377,8 @@ pub(super) fn upsert_verified(
         rows::time(facts.stored_at),
         facts.sidecar_sha256.map(ContentDigest::to_hex),
     ])?;
+    // What is held was not removed, nor is it being removed: that it once was is among the events.
+    tx.prepare_cached("DELETE FROM removals WHERE backup_id = ?1 AND destination_id = ?2")?
+        .execute(params![as_listed.backup, destination.0])?;
     Ok(())
 }

@@ -18,11 +18,13 @@ use crate::ledger::error::Error;
 use crate::ledger::error::Fault;
 use crate::ledger::events;
 use crate::ledger::events::Subject;
+use crate::ledger::marks;
 use crate::ledger::rows;
 use crate::model::checksum::ContentDigest;
 use crate::model::ids::DestinationName;
 use crate::model::ids::PanelName;
 use crate::model::ids::RunId;
+use crate::model::mark::Mark;
 use crate::model::sidecar::Sidecar;
 
 /// A copy that is there, and what its sidecar says that a ledger records, fit to be recorded.
@@ -38,6 +40,7 @@ pub struct DescribedCopy {
     created_at: Timestamp,
     completed_at: Timestamp,
     panel_checksum: Option<String>,
+    kept: Option<Mark>,
     written_by: String,
 }
 
@@ -112,6 +115,7 @@ impl DescribedCopy {
             created_at: sidecar.backup.created_at,
             completed_at: sidecar.backup.completed_at,
             panel_checksum: sidecar.archive.panel_checksum,
+            kept: sidecar.kept,
             written_by: sidecar.written_by,
         })
     }
@@ -264,6 +268,10 @@ fn record_one(
         backup: Some(backup_row),
         destination: Some(destination),
     };
+    if let Some(mark) = &copy.kept {
+        let subject = Subject::of_backup(server_row, backup_row);
+        marks::restore_mark(tx, run, subject, mark, now)?;
+    }
     let detail = json!({
         "sha256": stored.archive_sha256().to_hex(),
         "verdict": stored.verdict().as_str(),

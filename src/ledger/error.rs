@@ -189,6 +189,18 @@ pub enum Error {
         /// The copy.
         key: ObjectKey,
     },
+    /// The copy is not held, so that there is nothing to remove.
+    #[error("the ledger does not hold `{key}` there")]
+    NotHeld {
+        /// The copy.
+        key: ObjectKey,
+    },
+    /// No removal of the copy is begun.
+    #[error("no removal of `{key}` is begun there")]
+    NoRemoval {
+        /// The copy.
+        key: ObjectKey,
+    },
     /// The run was not begun in this ledger.
     #[error("the ledger does not know run {run}")]
     UnknownRun {
@@ -280,6 +292,8 @@ impl Error {
             | Self::UnknownDestination { .. }
             | Self::OtherDestination { .. }
             | Self::OtherCopy { .. }
+            | Self::NotHeld { .. }
+            | Self::NoRemoval { .. }
             | Self::UnknownRun { .. }
             | Self::TooLarge { .. }
             | Self::Upgrade { .. }

@@ -13,6 +13,7 @@ use crate::ledger::error::Error;
 use crate::ledger::error::Fault;
 use crate::ledger::events;
 use crate::ledger::events::Subject;
+use crate::ledger::placeholders::BackupOf;
 use crate::ledger::rows;
 use crate::model::backup::Backup;
 use crate::model::backup::ListingSeen;
@@ -188,7 +189,8 @@ pub(super) struct BackupRow {
     pub(super) completed_at: Option<i64>,
     pub(super) archive_bytes: Option<i64>,
     pub(super) checksum: Option<String>,
-    vanished_at: Option<i64>,
+    pub(super) vanished_at: Option<i64>,
+    pub(super) is_locked: bool,
 }
 
 pub(super) fn backup_row(
@@ -198,7 +200,7 @@ pub(super) fn backup_row(
 ) -> Result<Option<BackupRow>, Fault> {
     Ok(tx
         .prepare_cached(
-            "SELECT id, completed_at, archive_bytes, checksum, vanished_at
+            "SELECT id, completed_at, archive_bytes, checksum, vanished_at, is_locked
                FROM backups WHERE server_id = ?1 AND uuid = ?2",
         )?
         .query_row(params![server_row, backup.to_string()], |row| {
@@ -208,9 +210,18 @@ pub(super) fn backup_row(
                 archive_bytes: row.get(2)?,
                 checksum: row.get(3)?,
                 vanished_at: row.get(4)?,
+                is_locked: row.get(5)?,
             })
         })
         .optional()?)
+}
+
+/// A backup that must be known, with its server's row.
+pub(super) fn known_backup(tx: &Transaction<'_>, of: BackupOf) -> Result<(i64, BackupRow), Fault> {
+    let BackupOf { server, backup } = of;
+    let server_row = server_row(tx, server)?;
+    let row = backup_row(tx, server_row, backup)?.ok_or(Error::UnknownBackup { server, backup })?;
+    Ok((server_row, row))
 }
 
 fn upsert_backup(

@@ -13,6 +13,7 @@ use crate::ledger::destinations::DestinationRef;
 use crate::ledger::error::Error;
 use crate::ledger::error::Fault;
 use crate::ledger::rows;
+use crate::model::backup::LockState;
 use crate::model::checksum::ContentDigest;
 use crate::model::checksum::Verdict;
 use crate::model::content::Structure;
@@ -63,12 +64,12 @@ pub struct CopyFilter {
 }
 
 impl CopyFilter {
-    fn takes_server(&self, server: ServerId) -> bool {
+    pub(super) fn takes_server(&self, server: ServerId) -> bool {
         let servers = self.servers.as_ref();
         servers.is_none_or(|servers| servers.contains(&server))
     }
 
-    fn takes_destination(&self, name: &DestinationName) -> bool {
+    pub(super) fn takes_destination(&self, name: &DestinationName) -> bool {
         let destinations = self.destinations.as_ref();
         destinations.is_none_or(|destinations| destinations.contains(name))
     }
@@ -315,9 +316,12 @@ pub(super) const COPY_COLUMNS: &str =
     "b.uuid, b.name, c.completed_at, c.panel_checksum, b.vanished_at IS NULL,
     d.name, c.key, c.archive_bytes, c.archive_sha256, c.stored_bytes, c.verdict,
     c.mirrored_at, c.verified_at, b.created_at, d.location, c.stored_sha256,
-    c.entries, c.unpacked_bytes, c.etag, c.encryption";
+    c.entries, c.unpacked_bytes, c.etag, c.encryption,
+    b.is_locked = 1 AND NOT EXISTS (SELECT 1 FROM protections x WHERE x.backup_id = b.id),
+    (SELECT k.kept_at FROM keeps k WHERE k.backup_id = b.id),
+    (SELECT k.reason FROM keeps k WHERE k.backup_id = b.id)";
 /// How many they are.
-pub(super) const COPY_COLUMNS_COUNT: usize = 20;
+pub(super) const COPY_COLUMNS_COUNT: usize = 23;
 
 pub(super) fn held_copy(row: &Row<'_>, server: &ServerHolding) -> rusqlite::Result<HeldCopy> {
     Ok(HeldCopy {
@@ -348,6 +352,12 @@ pub(super) fn held_copy(row: &Row<'_>, server: &ServerHolding) -> rusqlite::Resu
         verdict: rows::parsed(row, 10)?,
         mirrored_at: rows::timestamp(row, 11)?,
         verified_at: rows::timestamp_if_any(row, 12)?,
+        kept: rows::mark(row, 21)?,
+        lock: if row.get(20)? {
+            LockState::Locked
+        } else {
+            LockState::Unlocked
+        },
     })
 }
 

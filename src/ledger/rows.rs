@@ -13,6 +13,7 @@ use crate::model::checksum::Algorithm;
 use crate::model::checksum::ContentDigest;
 use crate::model::content::Structure;
 use crate::model::key::ObjectKey;
+use crate::model::mark::Mark;
 use crate::model::sidecar::Encryption;
 
 /// A time as it is recorded: milliseconds since 1970 UTC; what is finer is dropped.
@@ -151,4 +152,21 @@ pub(super) fn encryption(row: &Row<'_>, column: usize) -> rusqlite::Result<Optio
 pub(super) fn encryption_text(encryption: &Encryption) -> String {
     serde_json::json!({"scheme": encryption.scheme, "recipients": encryption.recipients})
         .to_string()
+}
+
+/// An operator's mark, in two columns; there is none when its time is null.
+pub(super) fn mark(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Mark>> {
+    let Some(at) = timestamp_if_any(row, column)? else {
+        return Ok(None);
+    };
+    let reason = row.get(column + 1)?;
+    Ok(Some(Mark { at, reason }))
+}
+
+/// A list of globs as JSON; an empty one where there is nothing.
+pub(super) fn globs(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+    match row.get_ref(column)?.as_str_or_null()? {
+        None => Ok(Vec::new()),
+        Some(text) => serde_json::from_str(text).map_err(|error| garbled(column, error)),
+    }
 }

@@ -3,6 +3,10 @@
 mod checks;
 mod copies;
 mod history;
+mod marks;
+mod protections;
+mod removals;
+mod retention;
 mod trouble;
 
 use std::collections::BTreeSet;

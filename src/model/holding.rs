@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::model::backup::LockState;
 use crate::model::checksum::ContentDigest;
 use crate::model::checksum::Verdict;
 use crate::model::content::Structure;
@@ -10,6 +11,7 @@ use crate::model::ids::DestinationName;
 use crate::model::ids::PanelName;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
+use crate::model::mark::Mark;
 use crate::model::sidecar::Encryption;
 
 /// Whether the panel still lists a backup.
@@ -70,6 +72,11 @@ pub struct HeldCopy {
     pub mirrored_at: Timestamp,
     /// When it was last read back and found right.
     pub verified_at: Option<Timestamp>,
+    /// The mark that `nestegg keep` put on its backup, if any.
+    pub kept: Option<Mark>,
+    /// Whether the panel had the backup locked, by somebody else than a run of ours: when last listed, or by the
+    /// sidecar's account when the copy was made.
+    pub lock: LockState,
 }
 
 impl HeldCopy {
@@ -100,6 +107,15 @@ impl HeldCopy {
         .filter(|(_field, is_same)| !is_same)
         .map(|(field, _is_same)| field)
         .collect()
+    }
+
+    /// Whether two accounts say the same of the mark that `nestegg keep` puts on its backup.
+    pub fn is_marked_as(&self, other: &Self) -> bool {
+        let said = |copy: &Self| {
+            let mark = copy.kept.as_ref();
+            mark.map(|mark| (mark.at.as_millisecond(), mark.reason.clone()))
+        };
+        said(self) == said(other)
     }
 
     /// The copy as another one can be made of it without opening it; `None` when it is not encrypted.

@@ -10,6 +10,7 @@ use crate::model::holding::HeldCopy;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
 use crate::model::ids::printable;
+use crate::model::mark::Mark;
 use crate::model::server::Passport;
 
 /// The format this version writes, and the newest major one it reads.
@@ -35,6 +36,9 @@ pub struct Sidecar {
     pub archive: SidecarArchive,
     /// The object as it is stored; differs from the archive when encrypted.
     pub stored: SidecarStored,
+    /// By `nestegg keep`: no policy removes the copy as long as this stands here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Mark>,
     /// Name and version of the writer.
     pub written_by: String,
     /// When the archive became visible, which is when this was written beside it.
@@ -204,6 +208,9 @@ impl Sidecar {
         let mut document = serde_json::to_value(self).map_err(BadSidecar::Json)?;
         if let Value::Object(fields) = &mut document {
             keep_unknown(fields, &self.as_read);
+            if self.kept.is_none() {
+                fields.remove("kept");
+            }
         }
         let mut bytes = serde_json::to_vec_pretty(&document).map_err(BadSidecar::Json)?;
         bytes.push(b'\n');
@@ -256,6 +263,30 @@ mod tests {
         assert_eq!(written["moon"]["phase"], "full");
         assert_eq!(written["server"]["passport"]["mascot"], "hen");
         assert_eq!(written["server"]["passport"]["node"], "node-one");
+    }
+
+    #[test]
+    fn a_keep_mark_is_read_written_and_taken_away_with_the_rest_left_as_it_was() {
+        let unmarked = read(&document()).unwrap();
+        assert_eq!(unmarked.kept, None);
+        let mark = Mark {
+            at: "2026-11-22T10:00:00Z".parse().unwrap(),
+            reason: Some("before the update".to_owned()),
+        };
+        let marked = Sidecar {
+            kept: Some(mark.clone()),
+            ..unmarked.clone()
+        };
+        let read_back = Sidecar::from_json(&marked.to_json().unwrap()).unwrap();
+        assert_eq!(read_back.kept, Some(mark));
+        let unmarked_again = Sidecar {
+            kept: None,
+            ..read_back
+        };
+        assert_eq!(
+            unmarked_again.to_json().unwrap(),
+            unmarked.to_json().unwrap()
+        );
     }
 
     #[test]

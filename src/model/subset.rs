@@ -34,6 +34,11 @@ pub struct Percent {
 impl Percent {
     const ALL: u16 = 100 * 100;
 
+    /// Half of it.
+    pub const HALF: Self = Self {
+        hundredths: Self::ALL / 2,
+    };
+
     /// So many hundredths of a percent; `None` for nothing and for more than all.
     pub const fn of_hundredths(hundredths: u16) -> Option<Self> {
         if hundredths == 0 || hundredths > Self::ALL {

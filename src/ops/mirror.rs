@@ -18,6 +18,7 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use crate::config::settings::MirrorSettings;
+use crate::config::settings::drill::DrillSettings;
 use crate::destination::Destination;
 use crate::env::Env;
 use crate::env::StopSignal;
@@ -25,6 +26,7 @@ use crate::ledger;
 use crate::ledger::BackupOf;
 use crate::model::backup::ChecksumPolicy;
 use crate::model::finding::Depth;
+use crate::model::ids::DestinationName;
 use crate::model::outcome::BackupOutcome;
 use crate::model::outcome::CopyState;
 use crate::model::outcome::Ended;
@@ -34,9 +36,11 @@ use crate::model::outcome::Mode;
 use crate::model::outcome::Scope;
 use crate::model::outcome::Skipped;
 use crate::model::outcome::chain;
+use crate::model::removal::Removal;
 use crate::model::selector::ServerSelector;
 use crate::model::server::ServerScope;
 use crate::model::subset::Subset;
+use crate::model::text::shown_name;
 use crate::ops::Error;
 use crate::ops::Tuning;
 use crate::ops::mirror::act::Done;
@@ -52,12 +56,16 @@ use crate::ops::verify::words;
 use crate::panel::PanelClient;
 use crate::plan::mirror::Selection;
 use crate::plan::mirror::order;
+use crate::report::Lacking;
 use crate::report::MirrorReport;
 use crate::report::verify::Verified;
 use crate::transfer;
 use crate::transfer::limit::Throttle;
 use crate::transfer::observer::Observer;
 use crate::transfer::source::node_client;
+
+/// Names of destinations are cut to this many characters.
+const NAME_CHARACTERS: usize = 40;
 
 /// A panel, and which of its servers are meant.
 #[derive(Debug)]
@@ -89,6 +97,8 @@ pub struct Parts {
     pub panels: Vec<PanelTarget>,
     /// Destinations that could be opened.
     pub destinations: Vec<Destination>,
+    /// What archives must contain.
+    pub drill: DrillSettings,
     /// Failures from before: panels that could not be set up, destinations that could not be opened.
     pub failures: Vec<Failure>,
 }
@@ -101,6 +111,7 @@ pub struct Run {
     book: Book,
     destinations: Vec<DestinationTarget>,
     settings: MirrorSettings,
+    drill: DrillSettings,
     selection: Selection,
     shared: transfer::Shared,
     node: reqwest::Client,
@@ -139,6 +150,7 @@ pub async fn run(parts: Parts, settings: MirrorSettings) -> Result<MirrorReport,
         book,
         panels,
         destinations,
+        drill,
         mut failures,
     } = parts;
     let started_at = env.now();
@@ -165,6 +177,7 @@ pub async fn run(parts: Parts, settings: MirrorSettings) -> Result<MirrorReport,
         book,
         destinations,
         settings,
+        drill,
         node,
         limit_came: AtomicBool::new(false),
         is_unrecordable: AtomicBool::new(false),
@@ -181,6 +194,7 @@ pub async fn run(parts: Parts, settings: MirrorSettings) -> Result<MirrorReport,
         errors: failures,
         ended: Ended::InFull,
         verified: None,
+        lacking: Vec::new(),
     };
     let any_usable = run
         .destinations
@@ -429,7 +443,20 @@ async fn act_all(
             failures,
             recorded,
             placeholder_for,
+            removed,
+            lacking,
         } = done;
+        report.skipped.extend(removed_from(&outcome, &removed));
+        if !lacking.is_empty() {
+            report.lacking.push(Lacking {
+                panel: outcome.panel.clone(),
+                server: outcome.server,
+                server_name: outcome.server_name.clone(),
+                backup: outcome.backup,
+                name: outcome.name.clone(),
+                globs: lacking.iter().map(ToString::to_string).collect(),
+            });
+        }
         report.errors.extend(failures);
         if let Some(holds) = placeholder_for {
             report.skipped.push(Skipped {
@@ -439,7 +466,7 @@ async fn act_all(
                 backup: Some(outcome.backup),
                 why: placeholder(holds),
             });
-        } else {
+        } else if !outcome.copies.is_empty() {
             if had_work == HadWork::Yes && run.settings.mode == Mode::Apply {
                 run.shared.observer.backup_done(&outcome);
             }
@@ -455,6 +482,34 @@ async fn act_all(
         }
     }
     unrecorded
+}
+
+/// Says that retention wants no copy of a backup at some destinations: one reason a state.
+fn removed_from(outcome: &BackupOutcome, removed: &[(DestinationName, Removal)]) -> Vec<Skipped> {
+    [Removal::Done, Removal::Begun]
+        .into_iter()
+        .filter_map(|state| {
+            let there: Vec<String> = removed
+                .iter()
+                .filter(|(_, removal)| *removal == state)
+                .map(|(name, _)| shown_name(name.as_str(), NAME_CHARACTERS))
+                .collect();
+            let places = there.join(", ");
+            let why = match state {
+                Removal::Done => format!("`nestegg prune` removed the copy at {places}"),
+                Removal::Begun => format!(
+                    "`nestegg prune` began to remove the copy at {places}, and `nestegg prune --apply` finishes that"
+                ),
+            };
+            (!there.is_empty()).then(|| Skipped {
+                panel: outcome.panel.clone(),
+                server: outcome.server,
+                server_name: outcome.server_name.clone(),
+                backup: Some(outcome.backup),
+                why,
+            })
+        })
+        .collect()
 }
 
 /// Why a placeholder is left out.

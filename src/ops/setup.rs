@@ -31,6 +31,7 @@ use crate::ops::Tuning;
 use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::Parts;
 use crate::ops::mirror::book::Book;
+use crate::ops::prune;
 use crate::ops::verify;
 use crate::panel::PanelClient;
 use crate::panel::PanelEndpoint;
@@ -146,6 +147,7 @@ pub async fn parts(
         book,
         panels,
         destinations,
+        drill: settings.drill.clone(),
         failures,
     })
 }
@@ -187,6 +189,29 @@ pub async fn verify_parts(
         tuning,
         book,
         panels,
+        destinations,
+        failures,
+    })
+}
+
+/// Puts together what a run of `prune` stands on; a destination that can't be opened becomes a failure of
+/// the run, and the others are pruned.
+///
+/// # Errors
+/// As [`open_to_read`].
+pub async fn prune_parts(
+    settings: &Settings,
+    book: Book,
+    env: Env,
+    tuning: &Tuning,
+) -> Result<prune::Parts, Error> {
+    let OpenedPlaces {
+        destinations,
+        failures,
+    } = open_to_read(settings, tuning).await?;
+    Ok(prune::Parts {
+        env,
+        book,
         destinations,
         failures,
     })

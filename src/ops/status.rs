@@ -1,13 +1,22 @@
 //! `nestegg status`: how fresh and complete the mirror is, per server.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use jiff::Timestamp;
 
 use crate::config::Settings;
 use crate::config::settings::PanelSettings;
 use crate::ledger::Ledger;
+use crate::ledger::ServerHistory;
 use crate::model::holding::ServerHolding;
+use crate::model::ids::ServerId;
 use crate::model::selector::ServerSelector;
+use crate::model::suspicion::Acceptance;
+use crate::model::suspicion::Archive;
+use crate::model::suspicion::ShrinkAlarm;
+use crate::model::suspicion::Suspicion;
+use crate::model::suspicion::suspicion;
 use crate::ops::Error;
 use crate::ops::choice;
 use crate::report::Freshness;
@@ -24,12 +33,22 @@ pub fn status(settings: &Settings, now: Timestamp) -> Result<StatusReport, Error
     let ledger = Ledger::open_read_only(&settings.ledger)?;
     let chosen = choice::chosen(&ledger, settings)?;
     let holdings = ledger.holdings(&chosen)?;
+    let alarm = ShrinkAlarm(settings.prune.shrink_alarm);
+    let mut suspicions: BTreeMap<ServerId, Suspicion> = ledger
+        .histories(&chosen)?
+        .iter()
+        .filter_map(|history| Some((history.server, suspicion_of(history, alarm)?)))
+        .collect();
     let servers = holdings
         .into_iter()
         .map(|holding| {
             let max_age = settings.mirror.max_age;
             let promise = max_age.filter(|_| is_promised(&holding, &settings.panels));
-            stand(holding, promise, now)
+            let suspicion = suspicions.remove(&holding.server);
+            ServerStatus {
+                suspicion,
+                ..stand(holding, promise, now)
+            }
         })
         .collect();
     let last_run = ledger.last_run("mirror")?.map(|record| LastRun {
@@ -43,6 +62,24 @@ pub fn status(settings: &Settings, now: Timestamp) -> Result<StatusReport, Error
         servers,
         verified: ledger.verified_since(&chosen)?,
     })
+}
+
+/// What is suspicious about a server's newest archive.
+pub(super) fn suspicion_of(history: &ServerHistory, alarm: ShrinkAlarm) -> Option<Suspicion> {
+    let newest_first: Vec<Archive> = history
+        .newest
+        .iter()
+        .map(|archive| Archive {
+            backup: archive.backup,
+            bytes: archive.bytes,
+            lacking: archive.lacking.clone(),
+            acceptance: match archive.accepted {
+                Some(_) => Acceptance::Accepted,
+                None => Acceptance::Open,
+            },
+        })
+        .collect();
+    suspicion(&newest_first, alarm)
 }
 
 /// Whether freshness is promised for a server: while the configuration selects it. A configuration
@@ -75,6 +112,7 @@ fn stand(holding: ServerHolding, max_age: Option<SignedDuration>, now: Timestamp
         holding,
         max_age,
         freshness,
+        suspicion: None,
     }
 }
 

@@ -194,10 +194,16 @@ pub fn compare(
         .collect()
 }
 
+/// By which fields a row and a sidecar differ, the mark of `nestegg keep` among them.
+fn row_differs(row: &HeldCopy, copy: &HeldCopy) -> Vec<&'static str> {
+    let kept = (!row.is_marked_as(copy)).then_some("kept");
+    row.differs_from(copy).into_iter().chain(kept).collect()
+}
+
 /// A copy that the ledger records, and what is there.
 fn recorded_and(row: &HeldCopy, there: &There, place: &Place) -> Finding {
     match there {
-        There::Whole(copy) => match row.differs_from(copy) {
+        There::Whole(copy) => match row_differs(row, copy) {
             fields if fields.is_empty() => Finding::of(Sign::Same, place, &row.key, ""),
             fields => Finding::differs(place, &row.key, fields, ""),
         },
@@ -240,6 +246,18 @@ fn unrecorded(
     let sidecar = ObjectKey::for_backup(server, backup, ObjectKind::Sidecar);
     let broken = Sign::Error(FailureKind::Integrity);
     match there {
+        Some(there) if after.being_removed.contains(&of) => {
+            let key = match there {
+                There::Whole(copy) => &copy.key,
+                There::Alone { key, .. } => key,
+                There::BadSidecar { .. }
+                | There::NoArchive
+                | There::OtherLength { .. }
+                | There::Unread(_) => &sidecar,
+            };
+            let detail = "it is being removed: `nestegg prune --apply` finishes that";
+            Finding::of(Sign::Unknown, place, key, detail)
+        }
         Some(There::Whole(copy)) if after.damaged.contains(&of) => {
             let detail = "the ledger has it as damaged";
             Finding::differs(place, &copy.key, vec!["state"], detail)

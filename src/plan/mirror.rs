@@ -18,6 +18,7 @@ use crate::model::holding::SealedCopy;
 use crate::model::ids::BackupId;
 use crate::model::key::ObjectKey;
 use crate::model::outcome::Failure;
+use crate::model::removal::Removal;
 use crate::model::subset::Share;
 
 /// How old a completed backup must be for its row not to be read again before the commit.
@@ -113,6 +114,8 @@ pub enum Known {
     Nothing,
     /// The destination could not be asked.
     Unclear(Failure),
+    /// Retention removed the copy, or is removing it.
+    Removed(Removal),
 }
 
 /// What is to be done for one backup at one destination.
@@ -134,6 +137,8 @@ pub enum CopyPlan {
     },
     /// Nothing: whether a copy is there could not be told, and one is never overwritten unseen.
     Unclear(Failure),
+    /// Nothing: retention removed the copy, or is removing it, and only an operator has it made again.
+    Removed(Removal),
 }
 
 /// What is to be done for one backup.
@@ -160,6 +165,7 @@ impl BackupPlan {
             .map(|known| match known {
                 Known::Nothing => CopyPlan::Make,
                 Known::Unclear(failure) => CopyPlan::Unclear(failure),
+                Known::Removed(removal) => CopyPlan::Removed(removal),
                 Known::Copy(held) => match contradiction(&backup, &held, policy) {
                     None => CopyPlan::Held(held),
                     Some(why) => CopyPlan::Conflict { held, why },
@@ -353,6 +359,27 @@ mod tests {
         );
         assert_eq!(plan.copies, [CopyPlan::Held(held), CopyPlan::Make]);
         assert!(plan.lacks_a_copy());
+    }
+
+    #[test]
+    fn a_copy_that_retention_removed_is_not_made_again() {
+        let plan = BackupPlan::decide(
+            completed(1),
+            [
+                Known::Removed(Removal::Done),
+                Known::Removed(Removal::Begun),
+            ],
+            ChecksumPolicy::Panel,
+            DigestNeed::Optional,
+        );
+        assert_eq!(
+            plan.copies,
+            [
+                CopyPlan::Removed(Removal::Done),
+                CopyPlan::Removed(Removal::Begun)
+            ]
+        );
+        assert!(!plan.lacks_a_copy());
     }
 
     #[test]

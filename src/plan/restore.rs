@@ -350,6 +350,7 @@ fn why(copy: &HeldCopy, keys: Keys) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::backup::LockState;
     use crate::model::checksum::Algorithm;
     use crate::model::checksum::ContentDigest;
     use crate::model::checksum::Verdict;
@@ -399,6 +400,8 @@ mod tests {
             verdict: Verdict::Structure,
             mirrored_at: at(completed_at),
             verified_at: None,
+            kept: None,
+            lock: LockState::Unlocked,
         }
     }
 

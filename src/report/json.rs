@@ -5,7 +5,9 @@
 
 mod drill;
 pub mod ledger;
+pub mod mark;
 pub mod panel;
+mod prune;
 mod restore;
 mod verify;
 
@@ -17,6 +19,7 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
+use crate::model::backup::LockState;
 use crate::model::checksum::Verdict;
 use crate::model::holding::DestinationHolding;
 use crate::model::holding::DestinationVerified;
@@ -29,14 +32,17 @@ use crate::model::ids::PanelName;
 use crate::model::ids::RunId;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
+use crate::model::mark::Mark;
 use crate::model::outcome::BackupOutcome;
 use crate::model::outcome::CopyOutcome;
 use crate::model::outcome::CopyState;
 use crate::model::outcome::Failure;
 use crate::model::sidecar::Encryption;
+use crate::model::suspicion::Suspicion;
 use crate::model::text::acts_on_a_terminal;
 use crate::report::Account;
 use crate::report::Freshness;
+use crate::report::Lacking;
 use crate::report::LastRun;
 use crate::report::ListReport;
 use crate::report::MirrorReport;
@@ -47,6 +53,10 @@ use crate::report::json::verify::VerifiedPart;
 pub use crate::report::json::verify::VERIFY_SCHEMA;
 pub use crate::report::json::verify::verify;
 pub use crate::report::json::verify::verify_counts;
+
+pub use crate::report::json::prune::PRUNE_SCHEMA;
+pub use crate::report::json::prune::prune;
+pub use crate::report::json::prune::prune_counts;
 
 pub use crate::report::json::drill::DRILL_SCHEMA;
 pub use crate::report::json::drill::drill;
@@ -83,6 +93,7 @@ pub fn mirror(report: &MirrorReport, exit_code: u8, out: &mut dyn Write) -> io::
         backups: report.backups.iter().map(MirrorBackup::of).collect(),
         errors: &report.errors,
         verified: report.verified.as_ref().map(VerifiedPart::of),
+        lacking: report.lacking.iter().map(MirrorLacking::of).collect(),
     };
     write_document(&document, out)
 }
@@ -152,6 +163,29 @@ struct MirrorDocument<'a> {
     errors: &'a [Failure],
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<VerifiedPart<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lacking: Vec<MirrorLacking<'a>>,
+}
+
+#[derive(Serialize)]
+struct MirrorLacking<'a> {
+    panel: &'a PanelName,
+    server: ServerId,
+    backup: BackupId,
+    name: &'a str,
+    must_contain: &'a [String],
+}
+
+impl<'a> MirrorLacking<'a> {
+    fn of(lacking: &'a Lacking) -> Self {
+        Self {
+            panel: &lacking.panel,
+            server: lacking.server,
+            backup: lacking.backup,
+            name: &lacking.name,
+            must_contain: &lacking.globs,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -304,7 +338,36 @@ struct StatusServer<'a> {
     age_seconds: Option<i64>,
     last_listed_at: Option<Timestamp>,
     skipped_because: Option<&'a str>,
+    suspicion: Option<StatusSuspicion>,
     destinations: Vec<StatusDestination<'a>>,
+}
+
+#[derive(Serialize)]
+struct StatusSuspicion {
+    backup: BackupId,
+    signs: Vec<StatusSign>,
+}
+
+#[derive(Serialize)]
+struct StatusSign {
+    sign: &'static str,
+    message: String,
+}
+
+impl StatusSuspicion {
+    fn of(suspicion: &Suspicion) -> Self {
+        Self {
+            backup: suspicion.backup,
+            signs: suspicion
+                .signs
+                .iter()
+                .map(|sign| StatusSign {
+                    sign: sign.as_str(),
+                    message: sign.to_string(),
+                })
+                .collect(),
+        }
+    }
 }
 
 impl<'a> StatusServer<'a> {
@@ -327,6 +390,7 @@ impl<'a> StatusServer<'a> {
             age_seconds: newest.map(|newest| at.duration_since(newest).as_secs()),
             last_listed_at: holding.last_listed_at,
             skipped_because: holding.skipped_because.as_deref(),
+            suspicion: server.suspicion.as_ref().map(StatusSuspicion::of),
             destinations: holding
                 .destinations
                 .iter()
@@ -403,6 +467,8 @@ struct ListCopy<'a> {
     verdict: Verdict,
     mirrored_at: Timestamp,
     verified_at: Option<Timestamp>,
+    kept: Option<&'a Mark>,
+    locked: bool,
 }
 
 impl<'a> ListCopy<'a> {
@@ -430,6 +496,8 @@ impl<'a> ListCopy<'a> {
             verdict: copy.verdict,
             mirrored_at: copy.mirrored_at,
             verified_at: copy.verified_at,
+            kept: copy.kept.as_ref(),
+            locked: copy.lock == LockState::Locked,
         }
     }
 }

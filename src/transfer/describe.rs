@@ -3,6 +3,7 @@
 use crate::destination::StoredObject;
 use crate::model::backup::CompletedBackup;
 use crate::model::ids::PanelName;
+use crate::model::mark::Mark;
 use crate::model::server::Server;
 use crate::model::sidecar;
 use crate::model::sidecar::Sidecar;
@@ -23,6 +24,8 @@ pub struct SidecarDraft {
     pub server: Server,
     /// The backup as listed.
     pub backup: CompletedBackup,
+    /// The mark that `nestegg keep` put on it, if any.
+    pub kept: Option<Mark>,
 }
 
 impl SidecarDraft {
@@ -62,6 +65,7 @@ impl SidecarDraft {
                 sha256: stored.stored_sha256().to_hex(),
                 encryption: stored.encryption().cloned(),
             },
+            kept: self.kept.clone(),
             written_by: concat!("nestegg ", env!("CARGO_PKG_VERSION")).to_owned(),
             written_at: stored.stored_at(),
             as_read: serde_json::Map::new(),

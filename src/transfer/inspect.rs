@@ -18,6 +18,8 @@ use tokio::sync::mpsc;
 
 use crate::model::content::Part;
 use crate::model::content::Structure;
+use crate::model::member::MemberGlob;
+use crate::model::member::MemberPath;
 
 /// A tar's block, and the unit of its end marker (POSIX.1-2017, pax, "ustar interchange format").
 const BLOCK_BYTES: usize = 512;
@@ -37,13 +39,23 @@ pub trait Visitor {
     fn member<R: Read>(&mut self, member: &mut tar::Entry<'_, R>) -> Result<(), Self::Stop>;
 }
 
-/// Nobody looks.
-struct Nobody;
+/// Looks for what must be there; forgets each glob once it is found.
+#[derive(Debug)]
+pub struct Search {
+    /// Globs that no member has matched yet, nor a directory above one.
+    pub missing: Vec<MemberGlob>,
+}
 
-impl Visitor for Nobody {
+impl Visitor for Search {
     type Stop = Infallible;
 
-    fn member<R: Read>(&mut self, _member: &mut tar::Entry<'_, R>) -> Result<(), Infallible> {
+    fn member<R: Read>(&mut self, member: &mut tar::Entry<'_, R>) -> Result<(), Infallible> {
+        if !self.missing.is_empty()
+            && let Ok(path) = MemberPath::parse(&member.path_bytes())
+        {
+            self.missing
+                .retain(|glob| !glob.matches_from_above(path.as_bytes()));
+        }
         Ok(())
     }
 }
@@ -59,14 +71,15 @@ pub enum Unwalked<S> {
     Stopped(S),
 }
 
-/// Walks a `.tar.gz` to the end of its last gzip member.
+/// Walks a `.tar.gz` to the end of its last gzip member, and looks for what must be in it; of that is
+/// left in `search` what was not found.
 ///
 /// Reads `archive` to its end whatever is found, so that the sender never blocks on it.
 ///
 /// # Errors
 /// What the walk stumbled over, in words for the operator.
-pub fn walk(mut archive: impl BufRead) -> Result<Structure, String> {
-    let found = walk_members(&mut archive, &mut Nobody, u64::MAX);
+pub fn walk(mut archive: impl BufRead, search: &mut Search) -> Result<Structure, String> {
+    let found = walk_members(&mut archive, search, u64::MAX);
     io::copy(&mut archive, &mut io::sink()).map_err(|error| error.to_string())?;
     found.map_err(|unwalked| match unwalked {
         Unwalked::Broken(why) => why,
@@ -318,8 +331,15 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
+    fn look(archive: impl BufRead) -> Result<Structure, String> {
+        let mut search = Search {
+            missing: Vec::new(),
+        };
+        walk(archive, &mut search)
+    }
+
     fn why(archive: &[u8]) -> String {
-        walk(archive).expect_err("this archive is broken")
+        look(archive).expect_err("this archive is broken")
     }
 
     #[test]
@@ -329,7 +349,7 @@ mod tests {
             ("ops.json", 0),
             (&"n".repeat(300), 5),
         ]);
-        let found = walk(&gz(&plain)[..]);
+        let found = look(&gz(&plain)[..]);
         assert_eq!(
             found,
             Ok(Structure {
@@ -341,7 +361,7 @@ mod tests {
 
     #[test]
     fn an_archive_without_members_is_whole() {
-        let found = walk(&gz(&tar(&[]))[..]);
+        let found = look(&gz(&tar(&[]))[..]);
         assert_eq!(
             found,
             Ok(Structure {
@@ -356,7 +376,7 @@ mod tests {
         let whole = gz(&tar(&[("a", 700), ("b", 10)]));
         for cut in 0..whole.len() {
             assert!(
-                walk(&whole[..cut]).is_err(),
+                look(&whole[..cut]).is_err(),
                 "cut at {cut} of {}",
                 whole.len()
             );
@@ -368,7 +388,7 @@ mod tests {
         let plain = tar(&[("a", 700), ("b", 10)]);
         for cut in (0..plain.len()).step_by(128) {
             assert!(
-                walk(&gz(&plain[..cut])[..]).is_err(),
+                look(&gz(&plain[..cut])[..]).is_err(),
                 "cut at {cut} of {}",
                 plain.len()
             );
@@ -387,10 +407,10 @@ mod tests {
         let mut flipped = gz(&tar(&[("a", 9000)]));
         let middle = flipped.len() - 6;
         flipped[middle] ^= 1;
-        assert!(walk(&flipped[..]).is_err());
-        assert!(walk(&b""[..]).is_err());
-        assert!(walk(&b"<html>no archive</html>"[..]).is_err());
-        assert!(walk(&gz(b"not a tar, but long enough to be one block of it")[..]).is_err());
+        assert!(look(&flipped[..]).is_err());
+        assert!(look(&b""[..]).is_err());
+        assert!(look(&b"<html>no archive</html>"[..]).is_err());
+        assert!(look(&gz(b"not a tar, but long enough to be one block of it")[..]).is_err());
     }
 
     #[test]
@@ -409,14 +429,14 @@ mod tests {
         let plain = tar(&[("a", 5000)]);
         let mut archive = gz(&plain[..1000]);
         archive.extend(gz(&plain[1000..]));
-        assert!(walk(&archive[..]).is_ok());
+        assert!(look(&archive[..]).is_ok());
     }
 
     #[test]
     fn the_reader_is_drained_even_when_the_archive_is_broken() {
         let junk = "junk".repeat(25_000);
         let mut rest = junk.as_bytes();
-        assert!(walk(&mut rest).is_err());
+        assert!(look(&mut rest).is_err());
         assert_eq!(rest.len(), 0);
     }
 }

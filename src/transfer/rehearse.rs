@@ -1,7 +1,6 @@
 //! An archive walked to its end as a restore would, without anything being written.
 
 use std::io;
-use std::io::Read;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -13,14 +12,13 @@ use crate::model::content::Structure;
 use crate::model::content::VerifiedContent;
 use crate::model::ids::BackupId;
 use crate::model::member::MemberGlob;
-use crate::model::member::MemberPath;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
 use crate::transfer::inspect;
 use crate::transfer::inspect::PartReader;
+use crate::transfer::inspect::Search;
 use crate::transfer::inspect::Unwalked;
-use crate::transfer::inspect::Visitor;
 use crate::transfer::pump::Sink;
 
 /// How many parts may wait for the worker.
@@ -125,25 +123,6 @@ impl Sink for RehearseSink {
 
     fn name(&self) -> String {
         "the walk".to_owned()
-    }
-}
-
-/// Looks for what must be there; forgets each glob once it is found.
-struct Search {
-    missing: Vec<MemberGlob>,
-}
-
-impl Visitor for Search {
-    type Stop = std::convert::Infallible;
-
-    fn member<R: Read>(&mut self, member: &mut tar::Entry<'_, R>) -> Result<(), Self::Stop> {
-        if !self.missing.is_empty()
-            && let Ok(path) = MemberPath::parse(&member.path_bytes())
-        {
-            self.missing
-                .retain(|glob| !glob.matches_from_above(path.as_bytes()));
-        }
-        Ok(())
     }
 }
 

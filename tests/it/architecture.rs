@@ -131,6 +131,21 @@ fn ledger_takes_only_proofs() {
 }
 
 #[test]
+fn only_prune_begins_removals() {
+    let elsewhere: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, path, _)| !path.to_string_lossy().contains("src/ops/prune"))
+        .flat_map(|(_, _, text)| {
+            product_lines(&text)
+                .filter(|line| line.contains(".begin_removal("))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(elsewhere, Vec::<String>::new());
+}
+
+#[test]
 fn only_one_file_reads_the_clock_and_only_config_reads_the_environment() {
     for (module, path, text) in sources() {
         for line in product_lines(&text) {

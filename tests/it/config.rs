@@ -186,6 +186,8 @@ fn the_example_file_is_loaded_whole() {
         Some(14)
     );
     let mirror = &settings.mirror;
+    assert_eq!(settings.destinations[1].rules.len(), 1);
+    assert_eq!(settings.prune.max_delete, Some(500));
     assert_eq!(mirror.limit_rate, Some(50 * 1024 * 1024));
     assert_eq!(mirror.max_age, Some(SignedDuration::from_hours(26)));
     assert_eq!(mirror.max_duration, Some(Duration::from_mins(330)));
@@ -727,14 +729,6 @@ fn names_roots_and_options_that_cannot_stand_are_named_with_the_mend() {
             ),
         ),
         (
-            format!("{DISK}keep = {{ dayly = 3 }}\n"),
-            format!("unknown key `dayly` in `keep`\n{at}4:10\n  fix: did you mean `daily`?"),
-        ),
-        (
-            format!("{DISK}keep = {{ last = 0 }}\n"),
-            format!("bad `last`: `0` is not a whole number from 1 to 1000000\n{at}4:17"),
-        ),
-        (
             format!("{DISK}options = {{ key = \"a\", key_file = \"b\" }}\n"),
             format!(
                 "the options have both `key` and `key_file`\n{at}4:35\n  fix: leave one of them"
@@ -745,6 +739,83 @@ fn names_roots_and_options_that_cannot_stand_are_named_with_the_mend() {
             format!(
                 "`key` is a number with a fraction and has to be a text in quotes, a whole number, true or false\n{at}4:19"
             ),
+        ),
+    ] {
+        let desk = Desk::new().config(&text);
+        assert_eq!(desk.refusal("config show"), message, "{text}");
+    }
+}
+
+#[test]
+fn wrong_policies_are_named_with_their_keys_and_lines() {
+    let at = "  --> HOME/.config/nestegg/config.toml:";
+    for (text, message) in [
+        (
+            format!("{DISK}keep = {{ dayly = 3 }}\n"),
+            format!("unknown key `dayly` in `keep`\n{at}4:10\n  fix: did you mean `daily`?"),
+        ),
+        (
+            format!("{DISK}keep = {{ last = 0 }}\n"),
+            format!("bad `keep.last`: `0` is not a whole number from 1 to 1000000\n{at}4:17"),
+        ),
+        (
+            format!("{DISK}keep = {{ daily = -1 }}\n"),
+            format!("bad `keep.daily`: `-1` is not a whole number from 1 to 1000000\n{at}4:18"),
+        ),
+        (
+            format!("{DISK}keep = {{ weekly = \"x\" }}\n"),
+            format!("bad `keep.weekly`: `x` is not a whole number from 1 to 1000000\n{at}4:19"),
+        ),
+        (
+            format!("{DISK}keep = {{ yearly = 1.5 }}\n"),
+            format!(
+                "`keep.yearly` is a number with a fraction and has to be a whole number\n{at}4:19"
+            ),
+        ),
+        (
+            format!("{DISK}keep = {{ within = \"6m\" }}\n"),
+            format!(
+                "bad `keep.within`: `6m` is not an age to keep copies for; write it like `14d`, `6mo` or `1y 6mo`, hours at the finest\n{at}4:19"
+            ),
+        ),
+        (
+            format!("{DISK}keep = 7\n"),
+            format!("`keep` is a whole number and has to be a table\n{at}4:8"),
+        ),
+        (
+            format!("{DISK}[[destination.rule]]\nservers = [\"vip-*\"]\n"),
+            format!(
+                "[[rule]] has no `keep`\n{at}4:1\n  fix: add a line such as: keep = {{ daily = 14, weekly = 8 }}"
+            ),
+        ),
+        (
+            format!("{DISK}[[destination.rule]]\nservers = []\nkeep = {{ monthyl = 1 }}\n"),
+            format!(
+                "2 things are wrong with the configuration\n\nbad `servers`: an empty list selects no server\n{at}5:11\n  \
+                 fix: name some, or take the rule out\n\nunknown key `monthyl` in `keep`\n{at}6:10\n  fix: did you mean `monthly`?"
+            ),
+        ),
+        (
+            format!("{DISK}[prune]\nshrink_alarm = 50\n"),
+            format!(
+                "bad `shrink_alarm`: `50` is not a percentage; write it like `50%` or `0.5%`, at most `100%`, with two decimals at most\n{at}5:16"
+            ),
+        ),
+        (
+            format!("{DISK}[prune]\nverify_within = \"90\"\n"),
+            format!(
+                "bad `verify_within`: `90` has no unit; write `90s`, `90m`, `90h` or `90d`\n{at}5:17"
+            ),
+        ),
+        (
+            format!("{DISK}[prune]\nmax_deletes = 5\n"),
+            format!(
+                "unknown key `max_deletes` in `prune`\n{at}5:1\n  fix: did you mean `max_delete`?"
+            ),
+        ),
+        (
+            format!("{DISK}[prune]\nmax_delete = 0\n"),
+            format!("bad `max_delete`: `0` is not a whole number from 1 to 1000000\n{at}5:14"),
         ),
     ] {
         let desk = Desk::new().config(&text);
@@ -962,7 +1033,8 @@ fn show_prints_what_holds_and_why() {
             "{PANEL}api_key_command = [\"pass\", \"sentinel\"]\n{DISK}\
              options = {{ region = \"eu\", access_key_id = \"sentinel\", endpoint = \"https://u:sentinel@h\", token_file = \"t\" }}\n\
              keep = {{ last = 3, within = \"1y 6mo\" }}\n[mirror]\nlimit_rate = \"50MiB\"\nmax_age = \"26h\"\n\
-             [drill]\nmust_contain = [\"world/level.dat\"]\n[[drill.rule]]\nservers = [\"bots-*\"]\n"
+             [drill]\nmust_contain = [\"world/level.dat\"]\n[[drill.rule]]\nservers = [\"bots-*\"]\n\
+             [prune]\nverify_within = \"30d\"\n"
         ))
         .with("NESTEGG_LEDGER", "/l.db");
     insta::assert_snapshot!(desk.show("config show", ResultFormat::Human), @r##"
@@ -1007,6 +1079,11 @@ fn show_prints_what_holds_and_why() {
     [[drill.rule]]
     servers = ["bots-*"]                          # from HOME/.config/nestegg/config.toml:16
     must_contain = []                             # from HOME/.config/nestegg/config.toml:16
+
+    [prune]
+    verify_within = "720h"                        # from HOME/.config/nestegg/config.toml:18
+    shrink_alarm = "50%"                          # default
+    # max_delete is not set                       # default
     "##);
     let document: serde_json::Value =
         serde_json::from_str(&desk.show("config show", ResultFormat::Json)).unwrap();
@@ -1016,6 +1093,37 @@ fn show_prints_what_holds_and_why() {
         document["mirror"]["limit_rate"],
         serde_json::json!({ "value": "50MiB", "source": "HOME/.config/nestegg/config.toml:11" })
     );
+}
+
+#[test]
+fn show_prints_the_rules_of_a_destination_and_what_flags_change() {
+    let desk = Desk::new().config(format!(
+        "{DISK}[[destination.rule]]\nservers = [\"vip-*\"]\nkeep = {{ daily = 30, within = \"2y\" }}\n\
+         [[destination.rule]]\nservers = [\"bots\"]\nkeep = {{}}\n[prune]\nmax_delete = 5\n"
+    ));
+    let shown = desk.show("config show", ResultFormat::Human);
+    let rules = shown.split("\n\n").filter(|table| table.contains("rule]]"));
+    insta::assert_snapshot!(rules.collect::<Vec<_>>().join("\n\n"), @r##"
+    [[destination.rule]]
+    servers = ["vip-*"]                           # from HOME/.config/nestegg/config.toml:5
+    keep.daily = 30                               # from HOME/.config/nestegg/config.toml:6
+    keep.within = "2y"                            # from HOME/.config/nestegg/config.toml:6
+
+    [[destination.rule]]
+    servers = ["bots"]                            # from HOME/.config/nestegg/config.toml:8
+    keep = {}                                     # from HOME/.config/nestegg/config.toml:9
+    "##);
+    let settings = desk.load("prune --keep-last 2 --max-delete 7").unwrap();
+    assert_eq!(settings.prune.max_delete, Some(7));
+    assert_eq!(settings.prune.keep.unwrap().last, Some(2));
+    let document = serde_json::from_str(&desk.show("config show", ResultFormat::Json)).unwrap();
+    let schema = serde_json::from_str(ops::config::SHOW_SCHEMA).unwrap();
+    jsonschema::validate(&schema, &document).unwrap();
+    assert_eq!(
+        document["destination_rules"][0][1]["keep"]["value"],
+        serde_json::json!({})
+    );
+    assert_eq!(document["prune"]["max_delete"]["value"], 5);
 }
 
 #[test]

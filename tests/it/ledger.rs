@@ -36,6 +36,7 @@ use nestegg::model::backup::CompletedBackup;
 use nestegg::model::backup::ExpectedContent;
 use nestegg::model::backup::ExpectedProof;
 use nestegg::model::backup::ListingSeen;
+use nestegg::model::backup::LockState;
 use nestegg::model::checksum::Algorithm;
 use nestegg::model::checksum::Hasher;
 use nestegg::model::checksum::PanelChecksum;
@@ -887,6 +888,8 @@ async fn a_stored_object_becomes_a_held_copy_with_all_that_is_known_of_it() {
         verdict: Verdict::PanelSha1,
         mirrored_at: at(62),
         verified_at: None,
+        kept: None,
+        lock: LockState::Unlocked,
     };
     assert_eq!(copies, [copy]);
     let holding = ServerHolding {

@@ -13,6 +13,7 @@ use crate::config::resolve::Resolver;
 use crate::config::resolve::unknown_name;
 use crate::config::settings::DestinationOrigin;
 use crate::config::settings::DestinationSettings;
+use crate::config::settings::prune::KeepRule;
 use crate::config::source::Source;
 use crate::config::value::repeatable;
 use crate::model::ids::DestinationName;
@@ -155,6 +156,11 @@ impl Resolver<'_> {
             self.sources
                 .note(format!("destination.{name}.keep"), keep.source());
         }
+        for (number, rule) in entry.rules.iter().enumerate() {
+            let setting = |key: &str| format!("destination.{name}.rule.{number}.{key}");
+            self.sources.note(setting("servers"), rule.servers.source());
+            self.sources.note(setting("keep"), rule.keep.source());
+        }
         let settings = DestinationSettings {
             name,
             url: entry.url.value.clone(),
@@ -166,6 +172,14 @@ impl Resolver<'_> {
                 .map(|written| written.value.clone())
                 .unwrap_or_default(),
             keep: entry.keep.as_ref().map(|keep| keep.value.clone()),
+            rules: entry
+                .rules
+                .iter()
+                .map(|rule| KeepRule {
+                    servers: rule.servers.value.clone(),
+                    keep: rule.keep.value.clone(),
+                })
+                .collect(),
             origin: DestinationOrigin::Configured,
         };
         let endpoint = entry.endpoint().map(str::to_owned);
@@ -229,6 +243,7 @@ impl Resolver<'_> {
             option_files: BTreeMap::new(),
             encrypt_to: encrypt_to.to_vec(),
             keep: None,
+            rules: Vec::new(),
             origin: DestinationOrigin::OneShot,
         };
         Some((settings, location, None))

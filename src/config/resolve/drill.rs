@@ -34,6 +34,8 @@ impl Resolver<'_> {
             | Request::Verify(_)
             | Request::Read(_)
             | Request::Ledger(_)
+            | Request::Prune(_)
+            | Request::Mark(_)
             | Request::Panel(_)
             | Request::Show
             | Request::Check => None,

@@ -23,6 +23,7 @@ use crate::destination::options;
 use crate::destination::options::Settings;
 use crate::destination::options::USE_INSTANCE_METADATA;
 use crate::destination::redact::Scrubber;
+use crate::destination::retention::Attentive;
 use crate::destination::tuning::DestinationTuning;
 use crate::model::secret::Secret;
 
@@ -97,6 +98,7 @@ pub(super) fn open(
             .pairs()
             .filter_map(|(key, value)| Some((client_key(key)?, value)));
         let mut builder = MicrosoftAzureBuilder::new()
+            .with_http_connector(Attentive)
             .with_client_options(client(
                 purpose,
                 tuning,

@@ -25,6 +25,7 @@ use crate::destination::options;
 use crate::destination::options::Settings;
 use crate::destination::options::USE_INSTANCE_METADATA;
 use crate::destination::redact::Scrubber;
+use crate::destination::retention::Attentive;
 use crate::destination::tuning::DestinationTuning;
 use crate::model::secret::Secret;
 
@@ -72,6 +73,7 @@ pub(super) fn open(
                 .pairs()
                 .filter_map(|(key, value)| Some((client_key(key)?, value)));
             let mut builder = AmazonS3Builder::new()
+                .with_http_connector(Attentive)
                 .with_client_options(client(
                     purpose,
                     tuning,
@@ -84,6 +86,8 @@ pub(super) fn open(
                     builder = builder.with_config(key, value);
                 }
             }
+            // One copy at a time is removed, and an answer of its own says why one is not.
+            builder = builder.with_disable_bulk_delete(true);
             if let Some(algorithm) = default_checksum {
                 builder = builder.with_config(AmazonS3ConfigKey::Checksum, algorithm);
             }

@@ -60,6 +60,7 @@ fn run(backups: &[&[CopyState]], errors: &[(Scope, FailureKind)]) -> MirrorRepor
             .collect(),
         ended: Ended::InFull,
         verified: None,
+        lacking: Vec::new(),
     }
 }
 

@@ -29,6 +29,7 @@ fn status_ends_with_5_only_when_a_promise_is_broken() {
             },
             max_age,
             freshness,
+            suspicion: None,
         };
         let report = StatusReport {
             at: Timestamp::UNIX_EPOCH,

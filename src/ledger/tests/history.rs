@@ -300,6 +300,26 @@ fn one_copy(server: u8, backup: u8, destination: u8) -> String {
     )
 }
 
+/// A copy that is held is removed as `prune` removes it; of others only the row goes.
+fn prune(
+    copy: (u8, u8, u8),
+    (run, there, now): (RunId, DestinationRef, Timestamp),
+    ledger: &mut Ledger,
+    model: &mut Model,
+) {
+    let (server, backup, _) = copy;
+    if matches!(model.copies.get(&copy), Some(ModelCopy::Verified { .. })) {
+        let key = key(server, backup);
+        ledger
+            .intend_removal(run, there, &key, "x", b"{}", now)
+            .unwrap();
+        ledger.finish_removal(run, there, &key, now).unwrap();
+        model.copies.remove(&copy);
+    } else {
+        lose(copy, Loss::Pruned, ledger, model);
+    }
+}
+
 fn lose(copy: (u8, u8, u8), loss: Loss, ledger: &Ledger, model: &mut Model) {
     let done = match loss {
         Loss::Damaged => {
@@ -406,7 +426,13 @@ fn take(
             backup,
             destination,
             loss,
-        } => lose((*server, *backup, *destination), *loss, ledger, model),
+        } => {
+            let copy = (*server, *backup, *destination);
+            match loss {
+                Loss::Damaged => lose(copy, *loss, ledger, model),
+                Loss::Pruned => prune(copy, (run, at(*destination), now), ledger, model),
+            }
+        }
         Step::Reopen => {
             let home = ledger.path().parent().unwrap().to_owned();
             *ledger = open(&home);

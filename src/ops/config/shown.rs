@@ -15,12 +15,14 @@ use crate::config::resolve::secrets::is_plain_option;
 use crate::config::settings::DestinationSettings;
 use crate::config::settings::MirrorSettings;
 use crate::config::settings::PanelSettings;
+use crate::config::settings::prune::PruneSettings;
 use crate::config::source::Source;
 use crate::model::backup::ChecksumPolicy;
 use crate::model::backup::DigestNeed;
 use crate::model::content::Inspect;
 use crate::model::member::MemberGlob;
 use crate::model::recipient::Recipient;
+use crate::model::retention::KeepPolicy;
 use crate::model::selector::ServerSelector;
 use crate::model::server::MASK;
 use crate::model::server::ServerScope;
@@ -35,11 +37,19 @@ pub(super) struct Shown {
     file: Option<String>,
     top: Vec<Line>,
     panels: Vec<Vec<Line>>,
-    destinations: Vec<Vec<Line>>,
+    destinations: Vec<Place>,
     mirror: Vec<Line>,
     drill: Vec<Line>,
     drill_rules: Vec<Vec<Line>>,
+    prune: Vec<Line>,
     warnings: Vec<String>,
+}
+
+/// A destination, and what it says of the copies of some servers.
+#[derive(Debug)]
+struct Place {
+    lines: Vec<Line>,
+    rules: Vec<Vec<Line>>,
 }
 
 /// One value; [`Value::Null`] is one that is not set.
@@ -80,13 +90,24 @@ impl Shown {
                 .destinations
                 .iter()
                 .map(|destination| {
-                    destination_values(destination)
-                        .into_iter()
-                        .map(|(setting, key, value)| {
-                            let setting = format!("destination.{}.{setting}", destination.name);
-                            line(setting, &key, value)
-                        })
-                        .collect()
+                    let name = &destination.name;
+                    let written = |below: String, values: Vec<(String, String, Value)>| {
+                        let of_it = |(setting, key, value): (String, String, Value)| {
+                            line(format!("destination.{name}.{below}{setting}"), &key, value)
+                        };
+                        values.into_iter().map(of_it).collect()
+                    };
+                    let rules = destination.rules.iter().enumerate().map(|(number, rule)| {
+                        let servers = words(&rule.servers);
+                        let mut values =
+                            vec![("servers".to_owned(), "servers".to_owned(), servers)];
+                        values.extend(keep_values(&rule.keep));
+                        written(format!("rule.{number}."), values)
+                    });
+                    Place {
+                        rules: rules.collect(),
+                        lines: written(String::new(), destination_values(destination)),
+                    }
                 })
                 .collect(),
             mirror: mirror_values(&settings.mirror)
@@ -119,6 +140,10 @@ impl Shown {
                     ]
                 })
                 .collect(),
+            prune: prune_values(&settings.prune)
+                .into_iter()
+                .map(|(key, value)| line(format!("prune.{key}"), key, value))
+                .collect(),
             warnings: settings.warnings.clone(),
         }
     }
@@ -139,10 +164,16 @@ impl Shown {
             "file": self.file,
             "settings": table(&self.top),
             "panels": self.panels.iter().map(table).collect::<Vec<_>>(),
-            "destinations": self.destinations.iter().map(table).collect::<Vec<_>>(),
+            "destinations": self.destinations.iter().map(|place| table(&place.lines)).collect::<Vec<_>>(),
+            "destination_rules": self
+                .destinations
+                .iter()
+                .map(|place| place.rules.iter().map(table).collect::<Vec<_>>())
+                .collect::<Vec<_>>(),
             "mirror": table(&self.mirror),
             "drill": table(&self.drill),
             "drill_rules": self.drill_rules.iter().map(table).collect::<Vec<_>>(),
+            "prune": table(&self.prune),
             "warnings": self.warnings,
         })
     }
@@ -157,9 +188,13 @@ impl Shown {
             writeln!(out, "\n[[panel]]")?;
             write_lines(lines, out)?;
         }
-        for lines in &self.destinations {
+        for place in &self.destinations {
             writeln!(out, "\n[[destination]]")?;
-            write_lines(lines, out)?;
+            write_lines(&place.lines, out)?;
+            for lines in &place.rules {
+                writeln!(out, "\n[[destination.rule]]")?;
+                write_lines(lines, out)?;
+            }
         }
         writeln!(out, "\n[mirror]")?;
         write_lines(&self.mirror, out)?;
@@ -169,7 +204,8 @@ impl Shown {
             writeln!(out, "\n[[drill.rule]]")?;
             write_lines(lines, out)?;
         }
-        Ok(())
+        writeln!(out, "\n[prune]")?;
+        write_lines(&self.prune, out)
     }
 }
 
@@ -298,23 +334,7 @@ fn destination_values(destination: &DestinationSettings) -> Vec<(String, String,
         values.push(same("encrypt_to", json!(recipients)));
     }
     if let Some(keep) = &destination.keep {
-        let counts = [
-            ("last", keep.last),
-            ("hourly", keep.hourly),
-            ("daily", keep.daily),
-            ("weekly", keep.weekly),
-            ("monthly", keep.monthly),
-            ("yearly", keep.yearly),
-        ];
-        let counts = counts
-            .into_iter()
-            .filter_map(|(key, count)| Some((key, Value::from(count?))));
-        let within = keep
-            .within
-            .map(|within| ("within", Value::from(format!("{:#}", within.0))));
-        for (key, value) in counts.chain(within) {
-            values.push(("keep".to_owned(), format!("keep.{key}"), value));
-        }
+        values.extend(keep_values(keep));
     }
     values
 }
@@ -330,6 +350,40 @@ fn key_of(key: &str) -> String {
     } else {
         Value::from(key).to_string()
     }
+}
+
+/// Setting, key as shown, value of each rule; of a policy that keeps everything, that it is empty.
+fn keep_values(keep: &KeepPolicy) -> Vec<(String, String, Value)> {
+    let counts = [
+        ("last", keep.last),
+        ("hourly", keep.hourly),
+        ("daily", keep.daily),
+        ("weekly", keep.weekly),
+        ("monthly", keep.monthly),
+        ("yearly", keep.yearly),
+    ];
+    let counts = counts
+        .into_iter()
+        .filter_map(|(key, count)| Some((key, Value::from(count?))));
+    let within = keep
+        .within
+        .map(|within| ("within", Value::from(format!("{:#}", within.0))));
+    let shown: Vec<(String, String, Value)> = counts
+        .chain(within)
+        .map(|(key, value)| ("keep".to_owned(), format!("keep.{key}"), value))
+        .collect();
+    if shown.is_empty() {
+        return vec![("keep".to_owned(), "keep".to_owned(), json!({}))];
+    }
+    shown
+}
+
+fn prune_values(prune: &PruneSettings) -> Vec<(&'static str, Value)> {
+    vec![
+        ("verify_within", age(prune.verify_within)),
+        ("shrink_alarm", Value::from(prune.shrink_alarm.to_string())),
+        ("max_delete", json!(prune.max_delete)),
+    ]
 }
 
 fn mirror_values(mirror: &MirrorSettings) -> Vec<(&'static str, Value)> {

@@ -39,6 +39,7 @@ use crate::plan::check;
 use crate::plan::check::Accounts;
 use crate::plan::check::Finding;
 use crate::plan::check::Place;
+use crate::plan::check::Sign;
 use crate::plan::check::There;
 use crate::plan::rebuild::Recorded;
 use crate::report::ledger::CheckReport;
@@ -158,7 +159,9 @@ pub async fn check(
     report.elsewhere = by_place(&elsewhere);
     held.extend(elsewhere);
     if panels == Panels::Asked {
-        let asked = ask_all(settings, env, &held, tuning).await;
+        let removed = book.read(|ledger| ledger.removed_anywhere()).await?;
+        let asked = ask_all(settings, env, &held, tuning).await.into_iter();
+        let asked = asked.filter(|finding| !is_removed(finding, &removed));
         report.findings.extend(asked);
     }
     check::sort(&mut report.findings);
@@ -193,6 +196,12 @@ async fn ask_all(
     all
 }
 
+/// Whether something on a panel is held nowhere because retention removed it.
+fn is_removed(finding: &Finding, removed: &BTreeSet<(ServerId, BackupId)>) -> bool {
+    let of = finding.server.zip(finding.backup);
+    finding.sign == Sign::Unknown && of.is_some_and(|of| removed.contains(&of))
+}
+
 /// What the ledger says of one destination.
 async fn recorded(
     book: &Book,
@@ -205,6 +214,7 @@ async fn recorded(
             Ok(Recorded::new(
                 ledger.copies_at(&at)?,
                 ledger.damaged_at(&at)?,
+                ledger.being_removed_at(&at)?,
             ))
         })
         .await?;

@@ -6,6 +6,7 @@ use crate::destination::Examined;
 use crate::env::Env;
 use crate::env::StopSignal;
 use crate::ledger;
+use crate::ledger::BackupOf;
 use crate::ledger::CopyOrigin;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
@@ -111,12 +112,14 @@ async fn record(
             Ok(Recorded::new(
                 ledger.copies_at(&at)?,
                 ledger.damaged_at(&at)?,
+                ledger.being_removed_at(&at)?,
             ))
         })
         .await?;
     let mut known = 0;
     let mut new = Vec::new();
     let mut added = Vec::new();
+    let mut marks = Vec::new();
     for Summary { held, recordable } in there.copies {
         match stand(&held, &recorded) {
             Standing::New => match recordable {
@@ -131,6 +134,21 @@ async fn record(
                 )),
             },
             Standing::Known => known += 1,
+            Standing::Unmarked(mark) => {
+                known += 1;
+                let of = BackupOf {
+                    server: held.server,
+                    backup: held.backup,
+                };
+                marks.push((of, mark));
+            }
+            Standing::BeingRemoved => left_out.push(Failure {
+                scope: Scope::Backup,
+                id: held.backup.to_string(),
+                kind: FailureKind::Policy,
+                message: format!("{} at {name} is being removed", held.key),
+                hint: "`nestegg prune --apply` finishes that".to_owned(),
+            }),
             Standing::Differs(fields) => left_out.push(integrity(
                 held.backup,
                 format!(
@@ -149,6 +167,15 @@ async fn record(
                 "`nestegg verify` reads it again; `nestegg mirror` makes it anew while the panel has the backup",
             )),
         }
+    }
+    if !marks.is_empty() {
+        book.write(move |ledger, run, now| {
+            for (of, mark) in &marks {
+                ledger.restore_kept(run, *of, mark, now)?;
+            }
+            Ok(())
+        })
+        .await?;
     }
     if !new.is_empty() {
         let (name, location) = (name.clone(), location.clone());

@@ -14,6 +14,7 @@ use crate::model::holding::SealedCopy;
 use crate::model::ids::DestinationName;
 use crate::model::key::ObjectKey;
 use crate::model::key::ObjectKind;
+use crate::model::member::MemberGlob;
 use crate::model::outcome::BackupOutcome;
 use crate::model::outcome::CopyOutcome;
 use crate::model::outcome::CopyState;
@@ -21,6 +22,7 @@ use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Mode;
 use crate::model::outcome::Scope;
+use crate::model::removal::Removal;
 use crate::model::server::Server;
 use crate::ops::mirror::Run;
 use crate::ops::mirror::gather::Task;
@@ -53,6 +55,10 @@ pub struct Done {
     /// The backup whose archive it holds instead of its own, when a restore has put one there: it is
     /// then left out, and nothing else is said of it.
     pub placeholder_for: Option<BackupOf>,
+    /// Destinations whose copy retention removed, or is removing: nothing is done there.
+    pub removed: Vec<(DestinationName, Removal)>,
+    /// What the archive was to hold and does not, as this run found.
+    pub lacking: Vec<MemberGlob>,
 }
 
 /// Where the bytes may come from, the nearest first.
@@ -70,13 +76,15 @@ struct Origin {
 struct Acting<'r> {
     run: &'r Run,
     task: &'r Task,
-    copies: Vec<CopyOutcome>,
+    /// One entry a destination; none where retention wants no copy.
+    copies: Vec<Option<CopyOutcome>>,
     failures: Vec<Failure>,
     sha256: Option<String>,
     archive_bytes: u64,
     read_bytes: u64,
     sent_bytes: u64,
     placeholder_for: Option<BackupOf>,
+    lacking: Vec<MemberGlob>,
 }
 
 /// Carries out one backup's plan, and records what became of it.
@@ -95,11 +103,12 @@ pub fn as_it_is(run: &Run, task: &Task) -> Done {
 }
 
 /// How a copy stands before anything is done.
-fn copy_before(task: &Task, plan: &CopyPlan, target: &DestinationTarget) -> CopyOutcome {
+fn copy_before(task: &Task, plan: &CopyPlan, target: &DestinationTarget) -> Option<CopyOutcome> {
     let backup = &task.plan.backup;
     let (state, verdict, failure) = match plan {
         CopyPlan::Held(held) => (CopyState::AlreadyHeld, Some(held.verdict), None),
         CopyPlan::Make => (CopyState::NotReached, None, None),
+        CopyPlan::Removed(_) => return None,
         CopyPlan::Unclear(failure) => (CopyState::Failed, None, Some(failure.clone())),
         CopyPlan::Conflict { held, why } => (
             CopyState::Failed,
@@ -115,11 +124,11 @@ fn copy_before(task: &Task, plan: &CopyPlan, target: &DestinationTarget) -> Copy
             }),
         ),
     };
-    CopyOutcome {
+    Some(CopyOutcome {
         destination: target.destination.name().clone(),
         key: match plan {
             CopyPlan::Held(held) | CopyPlan::Conflict { held, .. } => held.key.clone(),
-            CopyPlan::Make | CopyPlan::Unclear(_) => {
+            CopyPlan::Make | CopyPlan::Unclear(_) | CopyPlan::Removed(_) => {
                 let destination = &target.destination;
                 destination.archive_key(task.server.id, backup.record.id)
             }
@@ -127,7 +136,7 @@ fn copy_before(task: &Task, plan: &CopyPlan, target: &DestinationTarget) -> Copy
         state,
         verdict,
         failure,
-    }
+    })
 }
 
 impl<'r> Acting<'r> {
@@ -146,12 +155,16 @@ impl<'r> Acting<'r> {
             failures: Vec::new(),
             sha256: task.plan.copies.iter().find_map(|plan| match plan {
                 CopyPlan::Held(held) => Some(held.sha256.to_hex()),
-                CopyPlan::Make | CopyPlan::Conflict { .. } | CopyPlan::Unclear(_) => None,
+                CopyPlan::Make
+                | CopyPlan::Conflict { .. }
+                | CopyPlan::Unclear(_)
+                | CopyPlan::Removed(_) => None,
             }),
             archive_bytes: backup.archive_bytes,
             read_bytes: 0,
             sent_bytes: 0,
             placeholder_for: None,
+            lacking: Vec::new(),
         }
     }
 
@@ -200,6 +213,9 @@ impl<'r> Acting<'r> {
             {
                 return self.pass_over(holds).await;
             }
+            if let Some(lacking) = finished.lacking {
+                self.note_lacking(lacking).await?;
+            }
             for (index, copy) in wanted.into_iter().zip(finished.copies) {
                 match copy {
                     Ok(stored) => self.keep(index, stored, made).await?,
@@ -216,6 +232,17 @@ impl<'r> Acting<'r> {
         Ok(())
     }
 
+    /// Notes what an archive lacks of what it must contain, and forgets what was noted when it is all there.
+    async fn note_lacking(&mut self, lacking: Vec<MemberGlob>) -> Result<(), ledger::Error> {
+        let globs: Vec<String> = lacking.iter().map(ToString::to_string).collect();
+        let this = self.this();
+        self.lacking = lacking;
+        self.run
+            .book
+            .write(move |ledger, run, now| ledger.record_lacking(run, this, &globs, now))
+            .await
+    }
+
     /// Copies that are held come first, nearest as configured; the node comes last.
     fn origins(&self, expected: ExpectedContent) -> Vec<Origin> {
         let backup = &self.task.plan.backup;
@@ -229,7 +256,8 @@ impl<'r> Acting<'r> {
                 CopyPlan::Held(_)
                 | CopyPlan::Make
                 | CopyPlan::Conflict { .. }
-                | CopyPlan::Unclear(_) => None,
+                | CopyPlan::Unclear(_)
+                | CopyPlan::Removed(_) => None,
             })
             .collect();
         let recheck = if self.task.plan.is_young(self.run.env.now()) {
@@ -365,6 +393,11 @@ impl<'r> Acting<'r> {
             expected: origin.expected,
             hinted_bytes: backup.archive_bytes,
             inspect: self.run.settings.inspect,
+            must_contain: self.run.drill.must_contain(
+                task.server.id,
+                &task.server.identifier,
+                &task.server.name,
+            ),
             recorded: origin.recorded,
             recheck: origin.recheck,
             destinations: wanted
@@ -377,6 +410,7 @@ impl<'r> Acting<'r> {
                 panel_url: task.panel.client.base_url().to_string(),
                 server: Server::clone(&task.server),
                 backup: backup.clone(),
+                kept: task.kept.clone(),
             },
         };
         transfer::run(job, &self.run.shared).await
@@ -386,7 +420,7 @@ impl<'r> Acting<'r> {
         self.copies
             .iter()
             .enumerate()
-            .filter(|(_, copy)| copy.state == CopyState::NotReached)
+            .filter(|(_, copy)| copy.as_ref().is_some_and(is_not_made))
             .map(|(index, _)| index)
             .collect()
     }
@@ -407,7 +441,8 @@ impl<'r> Acting<'r> {
     fn unmade(&mut self) -> impl Iterator<Item = &mut CopyOutcome> {
         self.copies
             .iter_mut()
-            .filter(|copy| copy.state == CopyState::NotReached)
+            .flatten()
+            .filter(|copy| is_not_made(copy))
     }
 
     async fn keep(
@@ -474,7 +509,7 @@ impl<'r> Acting<'r> {
         verdict: Option<Verdict>,
         failure: Option<Failure>,
     ) {
-        if let Some(copy) = self.copies.get_mut(index) {
+        if let Some(Some(copy)) = self.copies.get_mut(index) {
             copy.state = state;
             copy.verdict = verdict;
             copy.failure = failure;
@@ -482,7 +517,8 @@ impl<'r> Acting<'r> {
     }
 
     fn key(&self, index: usize) -> Option<ObjectKey> {
-        self.copies.get(index).map(|copy| copy.key.clone())
+        let copy = self.copies.get(index)?.as_ref()?;
+        Some(copy.key.clone())
     }
 
     fn reference(&self, index: usize) -> Option<ledger::DestinationRef> {
@@ -494,6 +530,16 @@ impl<'r> Acting<'r> {
 
     fn done(self) -> Done {
         let backup = &self.task.plan.backup;
+        let plans = self.task.plan.copies.iter().zip(&self.run.destinations);
+        let removed = plans
+            .filter_map(|(plan, target)| match plan {
+                CopyPlan::Removed(removal) => Some((target.destination.name().clone(), *removal)),
+                CopyPlan::Held(_)
+                | CopyPlan::Make
+                | CopyPlan::Conflict { .. }
+                | CopyPlan::Unclear(_) => None,
+            })
+            .collect();
         Done {
             outcome: BackupOutcome {
                 panel: self.task.panel.client.name().clone(),
@@ -506,13 +552,19 @@ impl<'r> Acting<'r> {
                 panel_checksum: backup.checksum.digest().map(ToString::to_string),
                 downloaded_bytes: self.read_bytes,
                 uploaded_bytes: self.sent_bytes,
-                copies: self.copies,
+                copies: self.copies.into_iter().flatten().collect(),
             },
             failures: self.failures,
             recorded: Ok(()),
             placeholder_for: self.placeholder_for,
+            removed,
+            lacking: self.lacking,
         }
     }
+}
+
+fn is_not_made(copy: &CopyOutcome) -> bool {
+    copy.state == CopyState::NotReached
 }
 
 fn origin_in_copy(index: usize, held: &KnownCopy, destination: &Destination) -> Origin {

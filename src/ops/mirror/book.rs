@@ -69,6 +69,25 @@ impl Book {
             .with(move |ledger| write(ledger, run, now))
             .await
     }
+
+    /// Writes into the ledger and gives what that came to; in a dry run, does nothing and gives nothing.
+    ///
+    /// # Errors
+    /// The ledger's; nothing of this write is in it then.
+    pub async fn record<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&mut Ledger, RunId, Timestamp) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let Some(run) = self.run else {
+            return Ok(None);
+        };
+        let now = self.env.now();
+        let written = self
+            .ledger
+            .with(move |ledger| write(ledger, run, now))
+            .await?;
+        Ok(Some(written))
+    }
 }
 
 impl Book {

@@ -8,7 +8,11 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use crate::ledger;
+use crate::ledger::BackupOf;
+use crate::ledger::CopyFilter;
 use crate::model::backup::ListingSeen;
+use crate::model::ids::ServerId;
+use crate::model::mark::Mark;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Mode;
@@ -50,6 +54,8 @@ pub struct Task {
     pub server: Arc<Server>,
     /// The plan.
     pub plan: BackupPlan,
+    /// The mark that `nestegg keep` put on the backup, if any.
+    pub kept: Option<Mark>,
 }
 
 /// Looks at all servers of one panel.
@@ -207,15 +213,31 @@ async fn one(
         });
     }
     let (known, adoptable) = held::split(held::look(run, &server, &selected.wanted).await?);
+    let mut kept = run
+        .book
+        .read(move |ledger| ledger.kept(&of_server(id)))
+        .await?;
     for (backup, known) in selected.wanted.into_iter().zip(known) {
+        let of = BackupOf {
+            server: id,
+            backup: backup.record.id,
+        };
         gathered.plans.push(Task {
             panel: Arc::clone(panel),
             server: Arc::clone(&server),
+            kept: kept.remove(&of),
             plan: BackupPlan::decide(backup, known, panel.checksum, run.settings.need),
         });
     }
     held::record(run, &server, &gathered.plans, adoptable).await?;
     Ok(gathered)
+}
+
+fn of_server(server: ServerId) -> CopyFilter {
+    CopyFilter {
+        servers: Some([server].into()),
+        destinations: None,
+    }
 }
 
 async fn skip(

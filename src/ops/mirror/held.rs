@@ -11,6 +11,7 @@ use futures_util::stream;
 use crate::destination::FoundCopy;
 use crate::destination::StoredObject;
 use crate::ledger;
+use crate::ledger::BackupOf;
 use crate::ledger::CopyOrigin;
 use crate::ledger::HeldFacts;
 use crate::model::backup::CompletedBackup;
@@ -18,9 +19,11 @@ use crate::model::checksum::ContentDigest;
 use crate::model::holding::SealedCopy;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
+use crate::model::mark::Mark;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
+use crate::model::removal::Removal;
 use crate::model::server::Server;
 use crate::ops::mirror::Run;
 use crate::ops::mirror::gather::Task;
@@ -39,7 +42,15 @@ pub struct Found {
     /// For the plan.
     pub known: Known,
     /// A copy that the ledger does not know; recorded once the plan says that it fits.
-    adoptable: Option<StoredObject>,
+    adoptable: Option<Adoptable>,
+}
+
+/// A copy with a valid sidecar that the ledger does not know.
+#[derive(Debug)]
+pub struct Adoptable {
+    stored: StoredObject,
+    /// The mark that `nestegg keep` left in its sidecar.
+    kept: Option<Mark>,
 }
 
 impl Found {
@@ -79,6 +90,7 @@ pub async fn look(
 struct Recorded {
     held: BTreeMap<BackupId, HeldFacts>,
     damaged: BTreeSet<BackupId>,
+    removed: BTreeMap<BackupId, Removal>,
 }
 
 impl Recorded {
@@ -91,6 +103,7 @@ impl Recorded {
             return Ok(Self {
                 held: BTreeMap::new(),
                 damaged: BTreeSet::new(),
+                removed: BTreeMap::new(),
             });
         };
         run.book
@@ -98,6 +111,7 @@ impl Recorded {
                 Ok(Self {
                     held: ledger.held(server, reference)?,
                     damaged: ledger.damaged(server, reference)?,
+                    removed: ledger.removed(server, reference)?,
                 })
             })
             .await
@@ -110,6 +124,12 @@ impl Recorded {
         server: ServerId,
         backup: BackupId,
     ) -> Result<Found, ledger::Error> {
+        match self.removed.get(&backup) {
+            // Named by an operator, it is made again once it is gone.
+            Some(Removal::Done) if run.selection.only.contains(&backup) => {}
+            Some(removal) => return Ok(Found::sure(Known::Removed(*removal))),
+            None => {}
+        }
         let facts = self.held.get(&backup);
         let given_up = target.given_up.get();
         match (facts, &target.trust, given_up) {
@@ -185,7 +205,10 @@ fn by_sidecar(found: FoundCopy) -> Found {
             verdict: stored.verdict(),
             sealed: stored.sealed().map(Box::new),
         }),
-        adoptable: Some(stored),
+        adoptable: Some(Adoptable {
+            stored,
+            kept: sidecar.kept,
+        }),
     }
 }
 
@@ -222,9 +245,9 @@ pub async fn record(
     run: &Run,
     server: &Arc<Server>,
     tasks: &[Task],
-    found: Vec<Vec<Option<StoredObject>>>,
+    found: Vec<Vec<Option<Adoptable>>>,
 ) -> Result<(), ledger::Error> {
-    let mut by_destination: Vec<Vec<Option<StoredObject>>> =
+    let mut by_destination: Vec<Vec<Option<Adoptable>>> =
         run.destinations.iter().map(|_| Vec::new()).collect();
     for row in found {
         for (column, stored) in by_destination.iter_mut().zip(row) {
@@ -245,14 +268,25 @@ pub async fn record(
                 (Some(CopyPlan::Held(_)), Some(stored)) => adopted.push(stored),
                 (Some(CopyPlan::Make), _) => wanted.push(backup),
                 (Some(CopyPlan::Unclear(failure)), _) => unclear.push((key, failure.clone())),
-                (Some(CopyPlan::Held(_) | CopyPlan::Conflict { .. }) | None, _) => {}
+                (
+                    Some(CopyPlan::Held(_) | CopyPlan::Conflict { .. } | CopyPlan::Removed(_))
+                    | None,
+                    _,
+                ) => {}
             }
         }
         let server = server.id;
         run.book
             .write(move |ledger, run, now| {
-                for stored in &adopted {
+                for Adoptable { stored, kept } in &adopted {
                     ledger.record_copy(run, reference, stored, CopyOrigin::Adopted, now)?;
+                    if let Some(mark) = kept {
+                        let of = BackupOf {
+                            server,
+                            backup: stored.key().backup(),
+                        };
+                        ledger.restore_kept(run, of, mark, now)?;
+                    }
                 }
                 for (key, failure) in &unclear {
                     ledger.record_copy_failure(run, reference, key, failure, now)?;
@@ -265,7 +299,7 @@ pub async fn record(
 }
 
 /// Takes the copies to adopt out of what was found, and leaves what the plan is made of.
-pub fn split(found: Vec<Vec<Found>>) -> (Vec<Vec<Known>>, Vec<Vec<Option<StoredObject>>>) {
+pub fn split(found: Vec<Vec<Found>>) -> (Vec<Vec<Known>>, Vec<Vec<Option<Adoptable>>>) {
     found
         .into_iter()
         .map(|row| {

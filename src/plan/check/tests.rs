@@ -4,11 +4,13 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::model::backup::BackupRecord;
+use crate::model::backup::LockState;
 use crate::model::checksum::Algorithm;
 use crate::model::checksum::Hasher;
 use crate::model::checksum::PanelChecksum;
 use crate::model::checksum::Verdict;
 use crate::model::holding::PanelPresence;
+use crate::model::mark::Mark;
 
 fn server() -> ServerId {
     "a1fa0000-1111-4111-8111-00000000000a".parse().unwrap()
@@ -46,11 +48,17 @@ fn copy(number: u8) -> HeldCopy {
         verdict: Verdict::Structure,
         mirrored_at: Timestamp::UNIX_EPOCH,
         verified_at: None,
+        kept: None,
+        lock: LockState::Unlocked,
     }
 }
 
 fn recorded(numbers: &[u8]) -> Recorded {
-    Recorded::new(numbers.iter().copied().map(copy).collect(), BTreeSet::new())
+    Recorded::new(
+        numbers.iter().copied().map(copy).collect(),
+        BTreeSet::new(),
+        BTreeSet::new(),
+    )
 }
 
 fn signs(findings: &[Finding]) -> Vec<(char, BackupId)> {
@@ -110,6 +118,58 @@ fn every_field_that_differs_is_named_and_names_and_times_of_recording_are_not_co
         recipients: Vec::new(),
     });
     assert_eq!(row.differs_from(&other).len(), 11);
+}
+
+#[test]
+fn a_mark_that_only_one_of_them_has_is_a_difference() {
+    let marked = HeldCopy {
+        kept: Some(Mark {
+            at: Timestamp::UNIX_EPOCH,
+            reason: None,
+        }),
+        ..copy(1)
+    };
+    let accounts = |recorded: &HeldCopy| {
+        let recorded = || Recorded::new(vec![recorded.clone()], BTreeSet::new(), BTreeSet::new());
+        Accounts {
+            before: recorded(),
+            after: recorded(),
+        }
+    };
+    for (recorded, there, fields) in [
+        (marked.clone(), marked.clone(), &[][..]),
+        (marked.clone(), copy(1), &["kept"]),
+        (copy(1), marked, &["kept"]),
+    ] {
+        let there = BTreeMap::from([((server(), backup(1)), There::Whole(Box::new(there)))]);
+        let findings = compare(&"b2".parse().unwrap(), &accounts(&recorded), &there);
+        assert_eq!(findings[0].fields, fields);
+    }
+}
+
+#[test]
+fn what_is_left_of_a_removal_that_was_begun_is_said_to_be_just_that() {
+    let of = (server(), backup(1));
+    let recorded = || Recorded::new(Vec::new(), BTreeSet::new(), BTreeSet::from([of]));
+    let accounts = Accounts {
+        before: recorded(),
+        after: recorded(),
+    };
+    let alone = There::Alone {
+        key: copy(1).key,
+        bytes: 1,
+    };
+    for there in [There::Whole(Box::new(copy(1))), alone] {
+        let there = BTreeMap::from([(of, there)]);
+        let findings = compare(&"b2".parse().unwrap(), &accounts, &there);
+        assert_eq!(
+            (findings[0].sign, findings[0].detail.as_str()),
+            (
+                Sign::Unknown,
+                "it is being removed: `nestegg prune --apply` finishes that"
+            )
+        );
+    }
 }
 
 #[test]

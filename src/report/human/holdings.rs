@@ -7,7 +7,9 @@ use std::io::Write;
 use comfy_table::Cell;
 use jiff::Timestamp;
 
+use crate::model::backup::LockState;
 use crate::model::holding::DestinationHolding;
+use crate::model::holding::HeldCopy;
 use crate::model::holding::PanelPresence;
 use crate::model::recipient;
 use crate::model::text::one_line;
@@ -29,6 +31,8 @@ const DESTINATION_COLUMNS: usize = 4;
 const MISSING_TOLD: usize = 3;
 /// Reasons are cut to this many characters.
 const REASON_CHARACTERS: usize = 200;
+/// Reasons for keeping are cut to this many characters in a table.
+const KEPT_CHARACTERS: usize = 40;
 
 /// Writes how fresh and complete the mirror is: a table of servers, then broken promises,
 /// what is missing and why, and what the last run left out.
@@ -45,6 +49,9 @@ pub fn status(report: &StatusReport, style: Style, out: &mut dyn Write) -> io::R
     status_table(report, style, out)?;
     for server in &report.servers {
         broken_promise(server, report, style, out)?;
+    }
+    for server in &report.servers {
+        suspicious(server, style, out)?;
     }
     for server in &report.servers {
         missing(server, style, out)?;
@@ -252,6 +259,20 @@ fn broken_promise(
     }
 }
 
+/// What is suspicious about a server's newest archive, and the way out.
+fn suspicious(server: &ServerStatus, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let Some(suspicion) = &server.suspicion else {
+        return Ok(());
+    };
+    let said = format!(
+        "{}: {suspicion}; nothing of this server is pruned until a newer one is right, or `nestegg accept {}` says \
+         that it is",
+        style::name(&server.holding.name),
+        suspicion.backup,
+    );
+    summary::entry("SUSPICIOUS", &said, Tone::Bad, style, out)
+}
+
 fn missing(server: &ServerStatus, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let name = style::name(&server.holding.name);
     for there in &server.holding.destinations {
@@ -277,6 +298,21 @@ fn missing(server: &ServerStatus, style: Style, out: &mut dyn Write) -> io::Resu
     Ok(())
 }
 
+/// Why no policy removes a copy, as far as its backup is marked.
+fn kept(copy: &HeldCopy) -> Cell {
+    let locked = (copy.lock == LockState::Locked).then(|| "locked".to_owned());
+    let by_hand = copy.kept.as_ref().map(|mark| match &mark.reason {
+        Some(reason) => format!("kept: {}", one_line(reason, KEPT_CHARACTERS)),
+        None => "kept".to_owned(),
+    });
+    let said: Vec<String> = by_hand.into_iter().chain(locked).collect();
+    if said.is_empty() {
+        style::cell("-", Tone::Quiet)
+    } else {
+        style::cell(said.join(", "), Tone::Plain)
+    }
+}
+
 /// Terminals narrower than this are shown the first part of an id.
 const COLUMNS_FOR_WHOLE_IDS: u16 = 120;
 /// That part, as people type it.
@@ -293,6 +329,8 @@ pub fn list(report: &ListReport, style: Style, out: &mut dyn Write) -> io::Resul
             Account::Sidecars => writeln!(out, "No copy was found."),
         };
     }
+    let is_marked = |copy: &HeldCopy| copy.kept.is_some() || copy.lock == LockState::Locked;
+    let any_marked = report.copies.iter().any(is_marked);
     let any_encrypted = report.copies.iter().any(|copy| copy.encryption.is_some());
     let mut header = vec![
         "SERVER",
@@ -306,6 +344,9 @@ pub fn list(report: &ListReport, style: Style, out: &mut dyn Write) -> io::Resul
     ];
     if any_encrypted {
         header.push("ENCRYPTED TO");
+    }
+    if any_marked {
+        header.push("KEPT");
     }
     let mut table = style.table(&header);
     style::right(&mut table, 3);
@@ -340,6 +381,9 @@ pub fn list(report: &ListReport, style: Style, out: &mut dyn Write) -> io::Resul
                 }
                 None => style::cell("-", Tone::Quiet),
             });
+        }
+        if any_marked {
+            row.push(kept(copy));
         }
         table.add_row(row);
     }

@@ -16,6 +16,7 @@ use crate::model::outcome::Mode;
 use crate::model::outcome::Scope;
 use crate::model::outcome::Skipped;
 use crate::model::text::one_line;
+use crate::report::Lacking;
 use crate::report::MirrorReport;
 use crate::report::human::Verbosity;
 use crate::report::human::plan;
@@ -70,7 +71,7 @@ pub fn mirror_summary(
         return plan(report, style, out);
     }
     let all_is_well = report.outcome() == Outcome::Ok;
-    if verbosity == Verbosity::Quiet && all_is_well {
+    if verbosity == Verbosity::Quiet && all_is_well && report.lacking.is_empty() {
         return Ok(());
     }
     if style.width.is_some() {
@@ -78,6 +79,7 @@ pub fn mirror_summary(
     }
     sums(report, style, out)?;
     skipped(&report.skipped, style, out)?;
+    lacking(&report.lacking, style, out)?;
     if let Some(verified) = &report.verified {
         let checked = words::counted_of(&verified.copies, "copy");
         let read = words::size(verified.read_bytes());
@@ -231,6 +233,27 @@ pub(super) fn entry(
 ) -> io::Result<()> {
     let label = style.paint(&format!("{label:<12}"), tone);
     writeln!(out, "{label}  {said}")
+}
+
+/// Archives that lack what they must contain, and what to do about that.
+fn lacking(lacking: &[Lacking], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    for one in lacking {
+        let globs: Vec<String> = one
+            .globs
+            .iter()
+            .map(|glob| format!("`{}`", one_line(glob, REASON_CHARACTERS)))
+            .collect();
+        let said = format!(
+            "{} / {}: nothing in the archive matches {}; look at the server, and when that is right say \
+             `nestegg accept {}`",
+            style::name(&one.server_name),
+            style::name(&one.name),
+            globs.join(", "),
+            one.backup,
+        );
+        entry("lacking", &said, Tone::Careful, style, out)?;
+    }
+    Ok(())
 }
 
 /// What was left out, grouped by reason.

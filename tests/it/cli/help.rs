@@ -45,6 +45,10 @@ async fn every_command_has_a_help_with_examples_or_places() {
             &["Examples:", "sha256sum -c"],
         ),
         (
+            &["prune", "--help"],
+            &["Examples:", "--apply", "--keep-within"],
+        ),
+        (
             &["list", "--help"],
             &["Examples:", "Only the ledger", "--from"],
         ),

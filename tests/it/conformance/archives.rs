@@ -206,6 +206,7 @@ pub(super) fn sidecar_of(stored: &StoredObject) -> Sidecar {
             sha256: stored.stored_sha256().to_hex(),
             encryption: stored.encryption().cloned(),
         },
+        kept: None,
         written_by: "nestegg".to_owned(),
         written_at: stored.stored_at(),
         as_read: serde_json::Map::new(),

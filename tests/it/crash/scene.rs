@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::future::poll_fn;
 use std::path::PathBuf;
@@ -12,7 +13,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use clap::Parser as _;
+use nestegg::cli::args::Cli;
+use nestegg::config;
+use nestegg::config::Environment;
+use nestegg::config::Settings;
 use nestegg::config::settings::MirrorSettings;
+use nestegg::config::settings::drill::DrillSettings;
+use nestegg::config::settings::drill::SAMPLE;
 use nestegg::destination::DestinationTuning;
 use nestegg::env::Clock;
 use nestegg::env::Env;
@@ -42,6 +50,7 @@ use nestegg::ops::mirror::book::Book;
 use nestegg::panel::PanelClient;
 use nestegg::panel::PanelEndpoint;
 use nestegg::report::MirrorReport;
+use nestegg::report::PruneReport;
 use nestegg::transfer::observer::Silent;
 use tempfile::TempDir;
 
@@ -177,7 +186,33 @@ impl Scene {
         settings: MirrorSettings,
         until: Until,
     ) -> Option<Ended> {
-        let (scene, to) = (self.clone(), to.to_vec());
+        let to = to.to_vec();
+        self.dropped_or_done(
+            until,
+            |scene| async move { scene.mirror(&to, settings).await },
+        )
+        .await
+    }
+
+    /// Runs `prune` over all stores, keeping so many of each server; as [`Self::run_to`].
+    pub(crate) async fn prune(&self, keep_last: u32, until: Until) -> Option<(PruneReport, Exit)> {
+        self.dropped_or_done(
+            until,
+            move |scene| async move { scene.thin(keep_last).await },
+        )
+        .await
+    }
+
+    async fn dropped_or_done<T, F>(
+        &self,
+        until: Until,
+        work: impl FnOnce(Self) -> F + Send + 'static,
+    ) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T>,
+    {
+        let scene = self.clone();
         let ran = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -187,7 +222,7 @@ impl Scene {
             runtime.block_on(async {
                 tokio::select! {
                     biased;
-                    ended = crash.until(until, scene.mirror(&to, settings)) => ended,
+                    ended = crash.until(until, work(scene)) => ended,
                     () = crash.hanging(), if until == Until::AStoreHangs => None,
                 }
             })
@@ -240,6 +275,11 @@ impl Scene {
                 .map(|index| self.stores[*index].destination(NAMES[*index], tuning.destination))
                 .collect(),
             tuning,
+            drill: DrillSettings {
+                sample: SAMPLE,
+                must_contain: Vec::new(),
+                rules: Vec::new(),
+            },
             failures: Vec::new(),
         };
         let report = ops::mirror::run(parts, settings).await.unwrap();
@@ -248,6 +288,56 @@ impl Scene {
         book.finish(exit.code(), counts).await.unwrap();
         drop(lock);
         Ended { report, exit }
+    }
+
+    async fn thin(&self, keep_last: u32) -> (PruneReport, Exit) {
+        let env = Env::new(Clock::System);
+        let path = self.ledger_path();
+        let lock = WriterLock::acquire(&path, "prune", env.now(), Duration::ZERO)
+            .await
+            .unwrap();
+        let mut ledger = Ledger::open(&path).unwrap();
+        let run = ledger.begin_run("prune", env.now()).unwrap();
+        let book = Book::new(SharedLedger::new(ledger), Some(run), env.clone());
+        let tuning = tuning();
+        let stores = self.stores.iter().zip(NAMES);
+        let parts = ops::prune::Parts {
+            env,
+            book: book.clone(),
+            destinations: stores
+                .map(|(store, name)| store.destination(name, tuning.destination))
+                .collect(),
+            failures: Vec::new(),
+        };
+        let report = ops::prune::run(parts, &self.settings(keep_last))
+            .await
+            .unwrap();
+        let exit = Exit::of_prune(&report);
+        let counts = nestegg::report::json::prune_counts(&report);
+        book.finish(exit.code(), counts).await.unwrap();
+        drop(lock);
+        (report, exit)
+    }
+
+    /// What `prune --apply` is asked for, of destinations of these names.
+    fn settings(&self, keep_last: u32) -> Settings {
+        let mut config = String::new();
+        for name in NAMES {
+            write!(
+                config,
+                "[[destination]]\nname = \"{name}\"\nurl = \"/{name}\"\n"
+            )
+            .unwrap();
+        }
+        let file = self.home.path().join("nestegg.toml");
+        std::fs::write(&file, config).unwrap();
+        let keep_last = keep_last.to_string();
+        let words = ["nestegg", "prune", "--apply", "--keep-last", &keep_last];
+        let cli = Cli::try_parse_from(words).unwrap();
+        let home = self.home.path().to_owned();
+        let variables = [("HOME".to_owned(), home.clone().into())];
+        let environment = Environment::new(variables, home, file);
+        config::load(&cli.flags(), &environment).unwrap()
     }
 
     fn target(&self, tuning: &Tuning) -> PanelTarget {

@@ -205,6 +205,7 @@ fn a_status_document_tells_age_promise_and_what_is_missing() {
             "age_seconds": 183_600,
             "last_listed_at": "2026-11-22T03:00:00Z",
             "skipped_because": null,
+            "suspicion": null,
             "destinations": [{
                 "destination": "b2",
                 "copies": 3,
@@ -268,6 +269,8 @@ fn a_list_document_has_an_entry_a_copy() {
             "verdict": "structure",
             "mirrored_at": "2026-11-22T03:03:12Z",
             "verified_at": "2026-11-22T04:00:00Z",
+            "kept": null,
+            "locked": false,
         })
     );
 }

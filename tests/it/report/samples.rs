@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use jiff::Timestamp;
 
+use nestegg::model::backup::LockState;
 use nestegg::model::checksum::Algorithm;
 use nestegg::model::checksum::ContentDigest;
 use nestegg::model::checksum::Verdict;
@@ -135,6 +136,7 @@ pub(super) fn run(backups: Vec<BackupOutcome>) -> MirrorReport {
         errors: Vec::new(),
         ended: Ended::InFull,
         verified: None,
+        lacking: Vec::new(),
     };
     for backup in &mut report.backups {
         let made = backup.copies.iter();
@@ -243,6 +245,7 @@ pub(super) fn standing() -> StatusReport {
         holding,
         max_age,
         freshness,
+        suspicion: None,
     };
     StatusReport {
         at: at("2026-11-22T06:02:41Z"),
@@ -307,6 +310,8 @@ pub(super) fn held_copy(number: u64, destination: &str) -> HeldCopy {
         verdict: Verdict::PanelSha1,
         mirrored_at: at("2026-11-22T03:03:12Z"),
         verified_at: None,
+        kept: None,
+        lock: LockState::Unlocked,
     }
 }
 

@@ -105,6 +105,8 @@ pub(crate) enum Habit {
     NoSpace,
     /// Sending a part of this or a higher number (from 1) fails, and so does all that follows.
     DiesFromPart(usize),
+    /// Deleting an archive is refused: it is retained. A sidecar can be deleted.
+    RetainsArchives,
     /// Every effect but aborting takes for ever.
     Hangs,
 }
@@ -340,7 +342,7 @@ impl FaultyStore {
     }
 
     /// Counts an effect and decides its fate.
-    fn judge(&self, action: Action) -> Verdict {
+    fn judge(&self, action: Action, key: &Path) -> Verdict {
         let mut state = self.state();
         state.count += 1;
         let planned = state
@@ -361,6 +363,14 @@ impl FaultyStore {
                 path: String::new(),
                 source: "InvalidAccessKeyId".into(),
             }),
+            (Habit::RetainsArchives, Action::Delete) if !is_sidecar(key) => {
+                Some(Error::PermissionDenied {
+                    path: key.to_string(),
+                    source: "Server returned non-2xx status code: 403 Forbidden: <Error><Code>AccessDenied</Code>\
+                             <Message>Access Denied because object protected by object lock.</Message></Error>"
+                        .into(),
+                })
+            }
             (Habit::NoSpace, _) => Some(Error::Generic {
                 store: "FaultyStore",
                 source: Box::new(io::Error::from(io::ErrorKind::StorageFull)),
@@ -387,7 +397,7 @@ impl FaultyStore {
         key: &Path,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let how = match self.judge(action) {
+        let how = match self.judge(action, key) {
             Verdict::Go(how) => how,
             Verdict::Refuse(error) => return Err(error),
             Verdict::Hang => return self.hang().await,
@@ -437,6 +447,10 @@ impl FaultyStore {
     fn not_open(&self, id: &MultipartId) -> Option<Error> {
         (!self.state().open.contains_key(id)).then(|| no_such_upload(id))
     }
+}
+
+fn is_sidecar(key: &Path) -> bool {
+    key.extension() == Some("json")
 }
 
 fn broken(why: &str) -> Error {

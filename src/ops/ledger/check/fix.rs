@@ -40,6 +40,8 @@ pub(super) async fn fix(
         };
         let of = (server, backup);
         match finding.sign {
+            // What is being removed goes on being removed.
+            Sign::Unknown if accounts.after.being_removed.contains(&of) => {}
             Sign::Unknown => match found.remove(&of) {
                 Some(Ok(copy)) => {
                     adopted.push(copy);

@@ -5,6 +5,7 @@ use crate::destination::StoredObject;
 use crate::ledger::RecordedCopy;
 use crate::model::backup::BackupRecord;
 use crate::model::backup::CompletedBackup;
+use crate::model::backup::LockState;
 use crate::model::checksum::PanelChecksum;
 use crate::model::finding::RepairSource;
 use crate::model::ids::DestinationName;
@@ -32,8 +33,8 @@ impl Way<'_> {
         (self.as_recorded(draft), from)
     }
 
-    /// With the time and the digest that the panel told when the copy was first made: those that the
-    /// ledger keeps, whatever the panel, or another copy's sidecar, says by now.
+    /// With the time and the digest that the panel told when the copy was first made, and the mark of
+    /// `nestegg keep`: those that the ledger keeps, whatever the panel, or another copy's sidecar, says by now.
     pub(super) fn as_recorded(&self, draft: SidecarDraft) -> SidecarDraft {
         let copy = &self.recorded.copy;
         SidecarDraft {
@@ -43,6 +44,7 @@ impl Way<'_> {
                 completed_at: copy.completed_at,
                 ..draft.backup
             },
+            kept: copy.kept.clone(),
             ..draft
         }
     }
@@ -125,6 +127,7 @@ impl Way<'_> {
                 checksum: PanelChecksum::parse(archive.panel_checksum.as_deref()),
                 completed_at: backup.completed_at,
             },
+            kept: None,
         })
     }
 
@@ -151,7 +154,7 @@ impl Way<'_> {
                 record: BackupRecord {
                     id: copy.backup,
                     name: copy.backup_name.clone(),
-                    is_locked: false,
+                    is_locked: copy.lock == LockState::Locked,
                     ignored_files: Vec::new(),
                     created_at: copy.created_at,
                 },
@@ -159,6 +162,7 @@ impl Way<'_> {
                 checksum: PanelChecksum::parse(copy.panel_checksum.as_deref()),
                 completed_at: copy.completed_at,
             },
+            kept: None,
         }
     }
 }

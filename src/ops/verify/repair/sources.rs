@@ -229,6 +229,7 @@ impl<'w> Way<'w> {
             },
             hinted_bytes: bytes,
             inspect: Inspect::WhenNeeded,
+            must_contain: Vec::new(),
             recorded: Some(Recorded {
                 verdict: copy.verdict,
                 structure: copy.structure,
@@ -319,6 +320,7 @@ impl<'w> Way<'w> {
             panel_url: panel.client.base_url().to_string(),
             server,
             backup,
+            kept: None,
         })
     }
 }

@@ -101,6 +101,51 @@ impl SeaweedFs {
         Root::in_bucket(self.view.clone(), self.options.clone(), prefix)
     }
 
+    /// A bucket of its own, made when it is not there, whose new objects are retained for a day.
+    pub(crate) fn root_under_lock(&self, bucket: &'static str) -> Root {
+        const A_DAY: &str = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule>\
+            <DefaultRetention><Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule>\
+            </ObjectLockConfiguration>";
+        let access = S3Access {
+            endpoint: self.options["endpoint"].clone(),
+            key_id: "testkey",
+            secret: "testsecret",
+        };
+        let service = access.service();
+        let made = background::block_on(async {
+            let lock = [("x-amz-bucket-object-lock-enabled", "true")];
+            let path = format!("/{bucket}");
+            service.send(Method::PUT, &path, &lock, "").await?;
+            let path = format!("/{bucket}?object-lock=");
+            service.send(Method::PUT, &path, &[], A_DAY).await
+        });
+        made.unwrap();
+        Root::in_bucket(
+            access.view_of(bucket, Uploads::Listed(service)),
+            access.options(),
+            "",
+        )
+    }
+
+    /// Sends a request of the store's own, such as one that the store's client can't make.
+    ///
+    /// # Errors
+    /// As [`Service::send`].
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path_and_query: String,
+        body: &'static str,
+    ) -> Result<String, String> {
+        let access = S3Access {
+            endpoint: self.options["endpoint"].clone(),
+            key_id: "testkey",
+            secret: "testsecret",
+        };
+        let service = access.service();
+        background::run(async move { service.send(method, &path_and_query, &[], body).await }).await
+    }
+
     /// Ends it as a loss of power would; its address refuses connections from then on.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
@@ -159,8 +204,13 @@ impl S3Access {
 
     /// The test's own view of the bucket.
     pub(crate) fn view(&self, uploads: Uploads) -> View {
+        self.view_of(BUCKET, uploads)
+    }
+
+    /// The test's own view of any bucket.
+    pub(crate) fn view_of(&self, bucket: &'static str, uploads: Uploads) -> View {
         let store = AmazonS3Builder::new()
-            .with_bucket_name(BUCKET)
+            .with_bucket_name(bucket)
             .with_endpoint(&self.endpoint)
             .with_region(REGION)
             .with_access_key_id(self.key_id)
@@ -169,8 +219,8 @@ impl S3Access {
             .build()
             .unwrap();
         View::Bucket {
-            url: format!("s3://{BUCKET}"),
-            name: BUCKET,
+            url: format!("s3://{bucket}"),
+            name: bucket,
             store: Arc::new(store),
             uploads,
         }

@@ -1,0 +1,69 @@
+//! Removals that an earlier run began and did not finish.
+
+use crate::destination::SidecarRead;
+use crate::ledger;
+use crate::ledger::BackupOf;
+use crate::ledger::BegunRemoval;
+use crate::model::mark::Mark;
+use crate::model::outcome::Failure;
+use crate::ops::prune::remove::Remover;
+use crate::ops::prune::remove::Subject;
+use crate::ops::prune::undo::Again;
+use crate::plan::prune::Reason;
+use crate::report::prune::Became;
+
+impl Remover<'_> {
+    /// Finishes a removal; or takes it back, if its archive is still there and something keeps it now.
+    pub(super) async fn finish(&self, begun: &BegunRemoval) -> Result<Became, ledger::Error> {
+        let subject = Subject {
+            reference: begun.destination,
+            key: &begun.key,
+            stored_bytes: begun.stored_bytes,
+        };
+        let sidecar = begun.sidecar.clone().into();
+        let removal = self.destination().begin_removal(&begun.key, sidecar);
+        let keeps = match self.kept_since(begun).await {
+            Ok(keeps) => keeps,
+            Err(failure) => return Ok(Became::Failed(failure)),
+        };
+        if let Some(reason) = keeps {
+            let why = reason.to_string();
+            match self.hold_again(&removal, subject, why).await? {
+                Again::Held => return Ok(Became::Spared(reason)),
+                Again::Not(failure) => return Ok(Became::Failed(failure)),
+                // Too late: what is left of it is cleared away.
+                Again::ArchiveGone => {}
+            }
+        }
+        self.carry_out(removal, subject).await
+    }
+
+    /// What keeps a copy whose removal was begun, as things stand now.
+    async fn kept_since(&self, begun: &BegunRemoval) -> Result<Option<Reason>, Failure> {
+        let of = BackupOf {
+            server: begun.key.server(),
+            backup: begun.key.backup(),
+        };
+        let by_hand = |mark: Mark| {
+            let reason = mark.reason;
+            Some(Reason::KeptByHand { reason })
+        };
+        let marks = self.place.marks.get(&of).cloned().unwrap_or_default();
+        if let Some(mark) = marks.kept {
+            return Ok(by_hand(mark));
+        }
+        if marks.is_locked {
+            return Ok(Some(Reason::Locked));
+        }
+        if !self.place.holds_of(of.server) {
+            return Ok(Some(Reason::Newest));
+        }
+        let beside = self.destination().read_sidecar(of.server, of.backup).await;
+        if let SidecarRead::Whole { sidecar, .. } = beside.map_err(|error| self.failed(&error))?
+            && let Some(mark) = sidecar.kept
+        {
+            return Ok(by_hand(mark));
+        }
+        self.retained(&begun.key).await
+    }
+}
