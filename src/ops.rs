@@ -40,8 +40,10 @@ pub struct Tuning {
     pub destination: DestinationTuning,
     /// Of transfers.
     pub transfer: transfer::Tuning,
-    /// How often a fresh backup is asked for.
+    /// How soon a fresh backup is first asked for; the waits grow.
     pub create_poll: Duration,
+    /// How long a run that is told to stop may go on to take its locks off.
+    pub unlock_patience: Duration,
     /// Of restores into a server.
     pub to_panel: ToPanelTuning,
     /// Of restores by a panel itself.
@@ -56,6 +58,7 @@ impl Tuning {
             destination: DestinationTuning::PRODUCTION,
             transfer: transfer::Tuning::PRODUCTION,
             create_poll: Duration::from_secs(5),
+            unlock_patience: Duration::from_secs(15),
             to_panel: ToPanelTuning::PRODUCTION,
             panel_restore: PanelRestoreTuning::PRODUCTION,
         }

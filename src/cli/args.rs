@@ -358,6 +358,7 @@ mod tests {
                 shard: Some(Share { index: 1, of: 4 }),
                 retry_lock: Some(Duration::from_mins(10)),
                 verify_subset: None,
+                protect: None,
             }
         );
     }

@@ -17,6 +17,7 @@ use crate::config::source::Place;
 use crate::config::table::Reading;
 use crate::model::backup::ChecksumPolicy;
 use crate::model::backup::DigestNeed;
+use crate::model::backup::Protect;
 use crate::model::content::Inspect;
 use crate::model::ids::DestinationName;
 use crate::model::ids::PanelName;
@@ -131,6 +132,8 @@ pub struct MirrorEntry {
     pub retry_lock: Option<Written<Duration>>,
     /// `verify_subset`.
     pub verify_subset: Option<Written<Subset>>,
+    /// `protect`.
+    pub protect: Option<Written<Protect>>,
 }
 
 /// `[drill]`.

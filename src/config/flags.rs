@@ -18,6 +18,7 @@ use crate::config::flags::prune::PruneFlags;
 use crate::config::flags::restore::RestoreFlags;
 use crate::config::settings::CreateBackup;
 use crate::model::backup::DigestNeed;
+use crate::model::backup::Protect;
 use crate::model::finding::Depth;
 use crate::model::finding::RepairWish;
 use crate::model::ids::BackupId;
@@ -127,6 +128,8 @@ pub struct MirrorFlags {
     pub retry_lock: Option<Duration>,
     /// `--verify-subset`.
     pub verify_subset: Option<Subset>,
+    /// `--protect`.
+    pub protect: Option<Protect>,
 }
 
 /// The flags of `verify`.

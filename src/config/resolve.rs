@@ -32,6 +32,7 @@ use crate::config::source::Source;
 use crate::config::source::Sources;
 use crate::config::value::repeatable;
 use crate::model::backup::DigestNeed;
+use crate::model::backup::Protect;
 use crate::model::content::Inspect;
 use crate::model::finding::Depth;
 use crate::model::finding::RepairWish;
@@ -399,6 +400,12 @@ impl Resolver<'_> {
                 "verify_subset",
                 flags.verify_subset.map(|value| (value, "--verify-subset")),
                 written.verify_subset.as_ref(),
+            ),
+            protect: self.pick(
+                "protect",
+                flags.protect.map(|value| (value, "--protect")),
+                written.protect.as_ref(),
+                Protect::Nothing,
             ),
         }
     }

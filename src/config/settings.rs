@@ -23,6 +23,7 @@ use crate::config::settings::restore::RestoreSettings;
 use crate::config::source::Sources;
 use crate::model::backup::ChecksumPolicy;
 use crate::model::backup::DigestNeed;
+use crate::model::backup::Protect;
 use crate::model::content::Inspect;
 use crate::model::finding::Depth;
 use crate::model::finding::RepairWish;
@@ -173,6 +174,8 @@ pub struct MirrorSettings {
     pub retry_lock: Duration,
     /// How much of what is held is verified once all is mirrored.
     pub verify_subset: Option<Subset>,
+    /// What keeps backups from vanishing while they are copied.
+    pub protect: Protect,
 }
 
 /// How to verify.

@@ -45,6 +45,7 @@ const OWN_FILE_OPTIONS: [&str; 6] = [
 const SIZE: &str = "a size such as \"50MiB\"";
 const DURATION: &str = "a duration such as \"26h\" or \"30d\"";
 const SUBSET: &str = "a part of what is held such as \"2%\", \"1/50\" or \"20GiB\"";
+const PROTECT: &str = "\"none\" or \"lock\"";
 const NUMBER: &str = "a whole number";
 const SERVERS: &str = "a list of ids, uuids or name globs, such as [\"d3aac109\", \"survival-*\"]";
 
@@ -358,6 +359,7 @@ impl Reading<'_> {
             since: section.parsed("since", problems, DURATION, value::age),
             retry_lock: section.parsed("retry_lock", problems, DURATION, value::wait),
             verify_subset: section.parsed("verify_subset", problems, SUBSET, value::subset),
+            protect: section.parsed("protect", problems, PROTECT, value::protect),
         };
         section.close(problems);
         entry

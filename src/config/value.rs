@@ -9,6 +9,7 @@ use jiff::Span;
 use jiff::SpanFieldwise;
 use jiff::SpanRelativeTo;
 
+use crate::model::backup::Protect;
 use crate::model::ids::printable;
 use crate::model::subset::Percent;
 use crate::model::subset::Share;
@@ -222,6 +223,21 @@ impl FromStr for Share {
             return Err(refuse());
         }
         Ok(share)
+    }
+}
+
+/// What keeps a backup from vanishing while it is copied.
+///
+/// # Errors
+/// [`BadValue`] for anything else than `lock` and `none`.
+pub fn protect(text: &str) -> Result<Protect, BadValue> {
+    match text {
+        "lock" => Ok(Protect::Lock),
+        "none" => Ok(Protect::Nothing),
+        other => Err(BadValue(format!(
+            "`{}` is neither `lock` (on the panel, while a backup is copied) nor `none`",
+            repeatable(other)
+        ))),
     }
 }
 

@@ -90,6 +90,43 @@ impl Ledger {
         })
     }
 
+    /// Records one backup of a server whose backups were not listed (yet), such as one that was just asked for.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPanel`] unless [`Self::record_panel`] came before; those of writing.
+    pub fn record_backup(
+        &mut self,
+        run: RunId,
+        panel: &PanelName,
+        server: &Server,
+        backup: &Backup,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write("record a backup", |tx| {
+            let server_row = upsert_server(tx, run, panel, server, now)?;
+            upsert_backup(tx, run, server_row, backup, now).map(drop)
+        })
+    }
+
+    /// Records that the panel no longer has a backup that it listed before; saying so twice is harmless.
+    ///
+    /// # Errors
+    /// [`Error::UnknownServer`], [`Error::UnknownBackup`]; those of writing.
+    pub fn record_vanished(
+        &mut self,
+        run: RunId,
+        of: BackupOf,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write("record a vanished backup", |tx| {
+            let (server_row, known) = known_backup(tx, of)?;
+            match known.vanished_at {
+                None => vanish(tx, run, server_row, known.id, now),
+                Some(_said_before) => Ok(()),
+            }
+        })
+    }
+
     /// Records a server whose backups were not listed, and why in plain words.
     ///
     /// # Errors
@@ -301,10 +338,20 @@ fn vanish_others(
         if listed.contains(&backup_row) {
             continue;
         }
-        tx.prepare_cached("UPDATE backups SET vanished_at = ?2 WHERE id = ?1")?
-            .execute(params![backup_row, rows::time(now)])?;
-        let subject = Subject::of_backup(server_row, backup_row);
-        events::event(tx, Some(run), "vanished", subject, &json!({}), now)?;
+        vanish(tx, run, server_row, backup_row, now)?;
     }
     Ok(())
+}
+
+fn vanish(
+    tx: &Transaction<'_>,
+    run: RunId,
+    server_row: i64,
+    backup_row: i64,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    tx.prepare_cached("UPDATE backups SET vanished_at = ?2 WHERE id = ?1")?
+        .execute(params![backup_row, rows::time(now)])?;
+    let subject = Subject::of_backup(server_row, backup_row);
+    events::event(tx, Some(run), "vanished", subject, &json!({}), now)
 }

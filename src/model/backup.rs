@@ -31,6 +31,14 @@ impl Backup {
             Self::Completed(backup) => &backup.record,
         }
     }
+
+    /// The same, to be changed.
+    pub const fn record_mut(&mut self) -> &mut BackupRecord {
+        match self {
+            Self::Pending(record) | Self::Failed(record) => record,
+            Self::Completed(backup) => &mut backup.record,
+        }
+    }
 }
 
 /// The fields that a backup has in every state.
@@ -87,6 +95,25 @@ impl fmt::Display for LockState {
             Self::Locked => "locked",
             Self::Unlocked => "unlocked",
         })
+    }
+}
+
+/// What keeps a backup from vanishing while it is copied (`protect` under `[mirror]`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protect {
+    /// Nothing does: the panel's own rotation may take it.
+    Nothing,
+    /// A lock on the panel, which is taken off afterwards.
+    Lock,
+}
+
+impl Protect {
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Lock => "lock",
+        }
     }
 }
 

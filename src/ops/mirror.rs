@@ -5,8 +5,10 @@ pub mod book;
 pub mod create;
 pub mod gather;
 pub mod held;
+pub mod protect;
 pub mod ready;
 pub mod servers;
+pub mod vanished;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -118,6 +120,7 @@ pub struct Run {
     deadline: Option<Timestamp>,
     limit_came: AtomicBool,
     is_unrecordable: AtomicBool,
+    locks: protect::Memory,
 }
 
 impl Run {
@@ -181,7 +184,9 @@ pub async fn run(parts: Parts, settings: MirrorSettings) -> Result<MirrorReport,
         node,
         limit_came: AtomicBool::new(false),
         is_unrecordable: AtomicBool::new(false),
+        locks: protect::Memory::default(),
     };
+    let panels: Vec<Arc<PanelTarget>> = panels.into_iter().map(Arc::new).collect();
     let mut report = MirrorReport {
         run: run.book.run(),
         started_at,
@@ -200,7 +205,12 @@ pub async fn run(parts: Parts, settings: MirrorSettings) -> Result<MirrorReport,
         .destinations
         .iter()
         .any(|target| target.given_up.get().is_none());
-    if any_usable && let Err(error) = gather_and_act(&run, panels, &mut report).await {
+    let worked = if any_usable {
+        gather_and_act(&run, &panels, &mut report).await
+    } else {
+        protect::only_undo(&run, &panels, &mut report.errors).await
+    };
+    if let Err(error) = worked {
         report.errors.push(unrecorded(&error));
     }
     let lost = run.destinations.iter().filter_map(DestinationTarget::lost);
@@ -212,15 +222,25 @@ pub async fn run(parts: Parts, settings: MirrorSettings) -> Result<MirrorReport,
 
 async fn gather_and_act(
     run: &Run,
-    panels: Vec<PanelTarget>,
+    panels: &[Arc<PanelTarget>],
     report: &mut MirrorReport,
 ) -> Result<(), ledger::Error> {
-    let tasks = gather_all(run, panels, report).await?;
-    act_all(run, &tasks, report).await?;
+    let copied = copy_all(run, panels, report).await;
+    let unlocked = protect::undo_all(run, panels, &mut report.errors).await;
+    copied.and(unlocked)?;
     match run.settings.verify_subset {
         Some(subset) => verify_some(run, subset, report).await,
         None => Ok(()),
     }
+}
+
+async fn copy_all(
+    run: &Run,
+    panels: &[Arc<PanelTarget>],
+    report: &mut MirrorReport,
+) -> Result<(), ledger::Error> {
+    let tasks = gather_all(run, panels, report).await?;
+    act_all(run, &tasks, report).await
 }
 
 /// Verifies a part of what is held, once all that was to be mirrored is.
@@ -310,13 +330,12 @@ fn ended(run: &Run, report: &MirrorReport) -> Ended {
 
 async fn gather_all(
     run: &Run,
-    panels: Vec<PanelTarget>,
+    panels: &[Arc<PanelTarget>],
     report: &mut MirrorReport,
 ) -> Result<Vec<Task>, ledger::Error> {
     let mut by_server = Vec::new();
     let mut taken = BTreeMap::new();
     for panel in panels {
-        let panel = Arc::new(panel);
         let (name, url) = (
             panel.client.name().clone(),
             panel.client.base_url().to_string(),
@@ -324,10 +343,11 @@ async fn gather_all(
         run.book
             .write(move |ledger, _run, now| ledger.record_panel(&name, &url, now))
             .await?;
+        protect::undo_left(run, panel).await?;
         let chosen = tokio::select! {
             biased;
             () = run.env.cancel.cancelled() => break,
-            chosen = servers::choose(&panel) => chosen,
+            chosen = servers::choose(panel) => chosen,
         };
         let chosen = match chosen {
             Ok(chosen) => chosen,
@@ -354,7 +374,7 @@ async fn gather_all(
             }
         }
         report.servers += servers.len() as u64;
-        for gathered in gather::all(run, &panel, servers).await? {
+        for gathered in gather::all(run, panel, servers).await? {
             let Gathered {
                 seen,
                 plans,

@@ -20,6 +20,7 @@ use nestegg::config::settings::DestinationOrigin;
 use nestegg::config::source::Source;
 use nestegg::model::backup::ChecksumPolicy;
 use nestegg::model::backup::DigestNeed;
+use nestegg::model::backup::Protect;
 use nestegg::model::content::Inspect;
 use nestegg::model::ids::PanelName;
 use nestegg::model::outcome::FailureKind;
@@ -196,6 +197,7 @@ fn the_example_file_is_loaded_whole() {
     assert_eq!(mirror.newest, Some(10));
     assert_eq!(mirror.since, Some(SignedDuration::from_hours(720)));
     assert_eq!(mirror.retry_lock, Duration::from_mins(10));
+    assert_eq!(mirror.protect, Protect::Lock);
     assert_eq!(
         settings.ledger,
         Path::new("/var/lib/nestegg/ledger.sqlite3")
@@ -607,7 +609,7 @@ fn mistakes_in_the_file_are_named_by_line_and_column_with_the_mend() {
         (
             "[mirror]\ncolour = \"red\"\n".to_owned(),
             format!(
-                "unknown key `colour` in `mirror`\n{at}2:1\n  fix: known keys: transfers, limit_rate, max_age, max_duration, inspect, require_checksum, newest, since, retry_lock, verify_subset"
+                "unknown key `colour` in `mirror`\n{at}2:1\n  fix: known keys: transfers, limit_rate, max_age, max_duration, inspect, require_checksum, newest, since, retry_lock, verify_subset, protect"
             ),
         ),
         (
@@ -659,6 +661,16 @@ fn mistakes_in_the_file_are_named_by_line_and_column_with_the_mend() {
             format!(
                 "bad `servers`: an empty list selects no server\n{at}4:11\n  fix: write [\"*\"] for all servers of the key, or leave it out"
             ),
+        ),
+        (
+            "[mirror]\nprotect = \"locked\"\n".to_owned(),
+            format!(
+                "bad `protect`: `locked` is neither `lock` (on the panel, while a backup is copied) nor `none`\n{at}2:11"
+            ),
+        ),
+        (
+            "[mirror]\nprotect = true\n".to_owned(),
+            format!("`protect` is true or false and has to be \"none\" or \"lock\"\n{at}2:11"),
         ),
         (
             format!("{PANEL}checksum = \"sha1\"\n"),
@@ -1071,6 +1083,7 @@ fn show_prints_what_holds_and_why() {
     # since is not set                            # default
     retry_lock = "0s"                             # default
     # verify_subset is not set                    # default
+    protect = "none"                              # default
 
     [drill]
     sample = 3                                    # default

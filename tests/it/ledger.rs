@@ -20,6 +20,7 @@ use nestegg::destination::JournalError;
 use nestegg::destination::OpenUpload;
 use nestegg::destination::UploadJournal;
 use nestegg::destination::VerifiedUpload;
+use nestegg::ledger::BackupOf;
 use nestegg::ledger::CopyFilter;
 use nestegg::ledger::CopyOrigin;
 use nestegg::ledger::DestinationRef;
@@ -949,4 +950,60 @@ fn what_a_server_keeps_in_its_variables_is_never_in_the_ledger() {
             "{name}"
         );
     }
+}
+
+// --- Single backups ------------------------------------------------------------------------------
+
+#[test]
+fn a_backup_that_vanished_is_said_once_and_is_listed_again_when_it_comes_back() {
+    let home = Home::with_ledger();
+    let mut ledger = Ledger::open(&home.ledger()).unwrap();
+    let run = ledger.begin_run("mirror", at(20)).unwrap();
+    let of = BackupOf {
+        server: server_id(1),
+        backup: backup_id(3),
+    };
+    ledger.record_vanished(run, of, at(21)).unwrap();
+    ledger.record_vanished(run, of, at(22)).unwrap();
+    let told = |ledger: &Ledger| -> Vec<String> {
+        let sql = Connection::open(ledger.path()).unwrap();
+        let mut events = sql
+            .prepare("SELECT kind FROM events WHERE backup_id IS NOT NULL ORDER BY id")
+            .unwrap();
+        let kinds = events.query_map([], |row| row.get(0)).unwrap();
+        kinds.map(Result::unwrap).collect()
+    };
+    assert_eq!(told(&ledger), ["vanished"]);
+    ledger
+        .record_backup(run, &panel(), &server(1), &completed(3), at(23))
+        .unwrap();
+    assert_eq!(told(&ledger), ["vanished", "reappeared"]);
+    let unknown = BackupOf {
+        backup: backup_id(99),
+        ..of
+    };
+    let refused = ledger.record_vanished(run, unknown, at(24)).unwrap_err();
+    assert!(
+        matches!(refused, Error::UnknownBackup { .. }),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_backup_recorded_by_itself_leaves_its_servers_other_backups_as_they_are() {
+    let home = Home::with_ledger();
+    let mut ledger = Ledger::open(&home.ledger()).unwrap();
+    let run = ledger.begin_run("mirror", at(20)).unwrap();
+    ledger
+        .record_backup(run, &panel(), &server(1), &completed(50), at(21))
+        .unwrap();
+    let sql = Connection::open(ledger.path()).unwrap();
+    let counted: (i64, i64) = sql
+        .query_row(
+            "SELECT count(*), count(vanished_at) FROM backups b JOIN servers s ON s.id = b.server_id WHERE s.uuid = ?1",
+            [server_id(1).to_string()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    assert_eq!(counted, (11, 0));
 }

@@ -21,6 +21,7 @@ mod ledger_commands;
 mod mirror;
 mod panel;
 mod panel_commands;
+mod protect;
 mod prune;
 mod recordings;
 mod reference_model;

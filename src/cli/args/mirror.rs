@@ -10,6 +10,7 @@ use crate::config::flags::MirrorFlags;
 use crate::config::settings::CreateBackup;
 use crate::config::value;
 use crate::model::backup::DigestNeed;
+use crate::model::backup::Protect;
 use crate::model::ids::BackupId;
 use crate::model::outcome::Mode;
 use crate::model::selector::ServerSelector;
@@ -127,6 +128,9 @@ pub struct HowArgs {
     /// Afterwards verify a part of what is held, as `verify --subset` does [default: none]
     #[arg(long, value_name = "2%|1/50|20GiB", value_parser = value::subset, conflicts_with = "dry_run")]
     pub verify_subset: Option<Subset>,
+    /// Lock backups on the panel while they are copied, against its own rotation: 'lock' or 'none' [default: none]
+    #[arg(long, value_name = "lock|none", value_parser = value::protect)]
+    pub protect: Option<Protect>,
 }
 
 impl MirrorArgs {
@@ -160,6 +164,7 @@ impl MirrorArgs {
             shard: select.shard,
             retry_lock: how.retry_lock,
             verify_subset: how.verify_subset,
+            protect: how.protect,
         }
     }
 }

@@ -407,6 +407,7 @@ fn mirror_values(mirror: &MirrorSettings) -> Vec<(&'static str, Value)> {
             "verify_subset",
             mirror.verify_subset.map_or(Value::Null, subset),
         ),
+        ("protect", Value::from(mirror.protect.as_str())),
     ]
 }
 

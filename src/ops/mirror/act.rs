@@ -26,8 +26,11 @@ use crate::model::removal::Removal;
 use crate::model::server::Server;
 use crate::ops::mirror::Run;
 use crate::ops::mirror::gather::Task;
+use crate::ops::mirror::protect;
+use crate::ops::mirror::protect::Shield;
 use crate::ops::mirror::ready::DestinationTarget;
 use crate::ops::mirror::unrecorded;
+use crate::ops::mirror::vanished;
 use crate::plan::mirror::CopyPlan;
 use crate::plan::mirror::KnownCopy;
 use crate::transfer;
@@ -203,30 +206,103 @@ impl<'r> Acting<'r> {
             if wanted.is_empty() {
                 continue;
             }
-            let (held_at, made) = (origin.held_at, origin.made);
-            let finished = self.transfer(origin, &wanted).await;
-            self.read_bytes += finished.read_bytes;
-            self.sent_bytes += finished.sent_bytes;
-            let source_failure = finished.source_failure;
-            if let (None, Some(instead)) = (held_at, finished.instead)
-                && let Some(holds) = self.whose(instead).await?
+            match origin.held_at {
+                Some(held_at) => self.copy_from(held_at, origin, wanted).await?,
+                None => self.copy_from_panel(origin, wanted).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills destinations from the copy that another one holds.
+    async fn copy_from(
+        &mut self,
+        held_at: usize,
+        origin: Origin,
+        wanted: Vec<usize>,
+    ) -> Result<(), ledger::Error> {
+        let made = origin.made;
+        let finished = self.transfer(origin, &wanted).await;
+        self.count(&finished);
+        if let Some(lacking) = finished.lacking {
+            self.note_lacking(lacking).await?;
+        }
+        let source_failure = finished.source_failure;
+        for (index, copy) in wanted.into_iter().zip(finished.copies) {
+            match copy {
+                Ok(stored) => self.keep(index, stored, made).await?,
+                // Another source may do better; the destination itself did nothing wrong.
+                Err(failure) if source_failure.as_ref() == Some(&failure) => {}
+                Err(failure) => self.fail(index, failure).await?,
+            }
+        }
+        match source_failure {
+            Some(failure) => self.doubt(held_at, failure).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Fills destinations from the panel's side, under the protection that is asked for.
+    async fn copy_from_panel(
+        &mut self,
+        origin: Origin,
+        wanted: Vec<usize>,
+    ) -> Result<(), ledger::Error> {
+        let made = origin.made;
+        let lock = match protect::shield(self.run, &self.task.panel, self.this()).await? {
+            Shield::Ours(lock) => Some(lock),
+            Shield::None => None,
+            Shield::Vanished => {
+                let failure = vanished::tell(self.run, self.this()).await?;
+                return self.fail_rest(&failure).await;
+            }
+        };
+        let finished = self.transfer(origin, &wanted).await;
+        let released = match lock {
+            Some(lock) => lock.release(self.run).await,
+            None => Ok(()),
+        };
+        self.count(&finished);
+        self.take(finished, &wanted, made).await.and(released)
+    }
+
+    fn count(&mut self, finished: &Finished) {
+        self.read_bytes += finished.read_bytes;
+        self.sent_bytes += finished.sent_bytes;
+    }
+
+    /// Records what a transfer from the panel's side came to.
+    async fn take(
+        &mut self,
+        finished: Finished,
+        wanted: &[usize],
+        made: CopyOrigin,
+    ) -> Result<(), ledger::Error> {
+        if let Some(instead) = finished.instead
+            && let Some(holds) = self.whose(instead).await?
+        {
+            return self.pass_over(holds).await;
+        }
+        if let Some(lacking) = finished.lacking {
+            self.note_lacking(lacking).await?;
+        }
+        let source_failure = finished.source_failure;
+        let vanished = match &source_failure {
+            Some(failure)
+                if vanished::may_be(failure)
+                    && vanished::has(self.run, &self.task.panel, self.this()).await =>
             {
-                return self.pass_over(holds).await;
+                Some(vanished::tell(self.run, self.this()).await?)
             }
-            if let Some(lacking) = finished.lacking {
-                self.note_lacking(lacking).await?;
-            }
-            for (index, copy) in wanted.into_iter().zip(finished.copies) {
-                match copy {
-                    Ok(stored) => self.keep(index, stored, made).await?,
-                    // Another source may do better; the destination itself did nothing wrong.
-                    Err(failure)
-                        if held_at.is_some() && source_failure.as_ref() == Some(&failure) => {}
-                    Err(failure) => self.fail(index, failure).await?,
+            Some(_) | None => None,
+        };
+        for (index, copy) in wanted.iter().zip(finished.copies) {
+            match (copy, &vanished) {
+                (Ok(stored), _) => self.keep(*index, stored, made).await?,
+                (Err(failure), Some(vanished)) if source_failure.as_ref() == Some(&failure) => {
+                    self.fail(*index, vanished.clone()).await?;
                 }
-            }
-            if let (Some(index), Some(failure)) = (held_at, source_failure) {
-                self.doubt(index, failure).await?;
+                (Err(failure), Some(_) | None) => self.fail(*index, failure).await?,
             }
         }
         Ok(())

@@ -25,6 +25,7 @@ use crate::ops::mirror::Run;
 use crate::ops::mirror::create;
 use crate::ops::mirror::held;
 use crate::ops::mirror::placeholder;
+use crate::ops::mirror::protect;
 use crate::panel;
 use crate::plan::mirror::BackupPlan;
 use crate::plan::mirror::select;
@@ -149,7 +150,7 @@ async fn one(
     }
     if let Some(wish) = &run.settings.create
         && run.settings.mode == Mode::Apply
-        && let Err(failure) = create::fresh(run, panel, &server, wish).await
+        && let Err(failure) = create::fresh(run, panel, &server, wish).await?
     {
         gathered.failures.push(failure);
     }
@@ -158,7 +159,7 @@ async fn one(
         () = run.env.cancel.cancelled() => return Ok(gathered),
         listing = panel.client.backups(&server.id) => listing,
     };
-    let listing = match listing {
+    let mut listing = match listing {
         Ok(listing) => listing,
         Err(error) => {
             if let panel::Error::ServerState { state, .. } = error {
@@ -185,6 +186,7 @@ async fn one(
             hint: "look at it in the panel, and delete it there if it is damaged".to_owned(),
         });
     }
+    protect::overlook_ours(run, &mut listing.backups).await?;
     let seen = listing.seen();
     record_listing(run, panel, &server, &listing.backups, seen).await?;
     let mut selected = select(&listing.backups, &run.selection);

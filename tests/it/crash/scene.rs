@@ -31,6 +31,7 @@ use nestegg::ledger::SharedLedger;
 use nestegg::ledger::WriterLock;
 use nestegg::model::backup::ChecksumPolicy;
 use nestegg::model::backup::DigestNeed;
+use nestegg::model::backup::Protect;
 use nestegg::model::content::Inspect;
 use nestegg::model::holding::HeldCopy;
 use nestegg::model::ids::BackupId;
@@ -57,6 +58,7 @@ use tempfile::TempDir;
 use crate::support::archive::Archive;
 use crate::support::fake_panel::FakePanel;
 use crate::support::faulty_store::FaultyStore;
+use crate::support::world::in_memory;
 use crate::support::world::quick_tuning;
 
 /// The length of a part: archives of the tests are of several, or of less than one.
@@ -109,6 +111,7 @@ pub(crate) fn everything() -> MirrorSettings {
         mode: Mode::Apply,
         retry_lock: Duration::ZERO,
         verify_subset: None,
+        protect: Protect::Nothing,
     }
 }
 
@@ -121,7 +124,7 @@ impl Scene {
             panel,
             stores: (0..stores).map(|_number| FaultyStore::new()).collect(),
             archives: BTreeMap::new(),
-            home: Arc::new(home()),
+            home: Arc::new(in_memory()),
         }
     }
 
@@ -129,7 +132,7 @@ impl Scene {
     pub(crate) fn afresh(&self) -> Self {
         Self {
             stores: self.stores.iter().map(|_old| FaultyStore::new()).collect(),
-            home: Arc::new(home()),
+            home: Arc::new(in_memory()),
             ..self.clone()
         }
     }
@@ -477,12 +480,4 @@ fn tuning() -> Tuning {
         ..DestinationTuning::PRODUCTION
     };
     tuning
-}
-
-/// A folder for a ledger, in memory where the machine has such a place: runs are dropped here, the
-/// machine does not lose power, so that nothing is proved by waiting for a disk.
-fn home() -> TempDir {
-    tempfile::tempdir_in("/dev/shm")
-        .or_else(|_no_such_place| tempfile::tempdir())
-        .unwrap()
 }

@@ -309,18 +309,17 @@ async fn a_backup_that_is_deleted_between_list_and_link_is_told() {
         script.delete_backup(backup);
     });
     let told = story(&world, &mirror(&world).await);
-    assert_snapshot!(told, @r"
+    assert_snapshot!(told, @r#"
 exit 3
-backup <nightly>: not_found: could not get a download link for backup <nightly>: the panel has no such backup
-  hint: it was deleted or rotated away since it was listed, or access to the server was lost
+backup <nightly>: not_found: it vanished before it was copied: the panel's rotation or somebody deleted it
+  hint: raise the server's backup limit, mirror more often, or set `protect = "lock"` under [mirror]
 copy nightly at <offsite>: failed
 copy weekly at <offsite>: mirrored, panel-sha1
 visible <Survival>/<weekly>.json
 visible <Survival>/<weekly>.tar.gz
 ledger holds weekly at <offsite>: panel-sha1
-ledger lacks nightly at <offsite>: could not get a download link for backup <nightly>: the panel has no such backup
 links 1, downloads 1, bytes served 15657
-    ");
+    "#);
 }
 
 #[tokio::test]
@@ -330,12 +329,11 @@ async fn a_backup_that_is_deleted_between_link_and_download_is_told() {
         script.delete_backup(backup);
     });
     let told = story(&world, &mirror(&world).await);
-    assert_snapshot!(told, @r"
+    assert_snapshot!(told, @r#"
 exit 1
-backup <nightly>: not_found: `<host>` does not have this archive, although the panel lists it as completed
-  hint: a server transfer leaves its archives on the old node, and archives can be deleted by hand: look on the node, then delete the row in the panel
+backup <nightly>: not_found: it vanished before it was copied: the panel's rotation or somebody deleted it
+  hint: raise the server's backup limit, mirror more often, or set `protect = "lock"` under [mirror]
 copy nightly at <offsite>: failed
-ledger lacks nightly at <offsite>: `<host>` does not have this archive, although the panel lists it as completed
 links 1, downloads 0, bytes served 0
-    ");
+    "#);
 }

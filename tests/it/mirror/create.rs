@@ -8,7 +8,10 @@ use super::all;
 use super::both;
 use crate::support::archive::Archive;
 use crate::support::fake_panel::Access;
+use crate::support::fake_panel::Call;
+use crate::support::fake_panel::Fault;
 use crate::support::fake_panel::NewBackup;
+use crate::support::fake_panel::Times;
 use crate::support::world::World;
 
 #[tokio::test]
@@ -120,4 +123,118 @@ async fn a_dry_run_asks_for_no_backup() {
     assert_eq!(ran.json()["run"], Value::Null);
     let posts = world.panel.requests();
     assert!(posts.iter().all(|request| request.method == "GET"));
+}
+
+/// The one failure of a run with `--create`, as its kind, message and hint; what was there before is mirrored.
+async fn refused(world: &World) -> (String, String, String) {
+    let (report, exit) = world.quick(&["--create"]).await;
+    assert_eq!(exit.code(), 3, "{:?}", report.errors);
+    assert_eq!(report.backups.len(), 1);
+    let [failure] = &report.errors[..] else {
+        panic!("{:?}", report.errors)
+    };
+    (
+        failure.kind.as_str().to_owned(),
+        failure.message.clone(),
+        failure.hint.clone(),
+    )
+}
+
+#[tokio::test]
+async fn a_server_without_a_free_slot_is_told_how_to_get_one() {
+    let (world, server, _) = World::with_backup(Archive::small(1)).await;
+    world.panel.edit_server(server, |row| row.backup_limit = 1);
+    let (kind, message, hint) = refused(&world).await;
+    assert_eq!(kind, "policy");
+    assert_eq!(
+        message,
+        format!(
+            "could not have a backup of server {server} made: the server has reached its limit of backups"
+        )
+    );
+    assert_eq!(
+        hint,
+        "raise the server's backup limit, or delete a backup that is mirrored; those that are there are mirrored all the same"
+    );
+}
+
+#[tokio::test]
+async fn a_throttled_creation_is_told_with_the_time_to_wait() {
+    let (world, server, _) = World::with_backup(Archive::small(1)).await;
+    world.panel.set_create_throttle(0, Duration::from_mins(10));
+    let (kind, message, hint) = refused(&world).await;
+    assert_eq!(kind, "rate_limited");
+    assert!(
+        message.starts_with(&format!(
+            "could not have a backup of server {server} made: the panel limits how often a server is backed up"
+        )),
+        "{message}"
+    );
+    assert!(
+        hint.starts_with("run it again ")
+            && hint.ends_with("; the backups that are there are mirrored all the same"),
+        "{hint}"
+    );
+}
+
+#[tokio::test]
+async fn a_node_that_is_down_is_told_as_such() {
+    let (world, server, _) = World::with_backup(Archive::small(1)).await;
+    assert_eq!(world.quick(&[]).await.1.code(), 0);
+    world.panel.stop_node().await;
+    let (kind, message, hint) = refused(&world).await;
+    assert_eq!(kind, "unreachable");
+    assert_eq!(
+        message,
+        format!(
+            "could not have a backup of server {server} made: the panel could not get it done by the server's node (HTTP 504)"
+        )
+    );
+    assert_eq!(
+        hint,
+        "check that the server's node is up and that the panel reaches it; the panel shows whether it makes the backup all \
+         the same, and the next run takes it when it is completed"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_leaves_open_whether_the_backup_is_made_and_it_is_not_asked_for_twice()
+ {
+    let (world, server, _) = World::with_backup(Archive::small(1)).await;
+    world
+        .panel
+        .on(Call::Create(server), Times::Next(1), Fault::ClosedAfter);
+    let (report, exit) = world.quick(&["--create"]).await;
+    assert_eq!(exit.code(), 3, "{:?}", report.errors);
+    assert_eq!(
+        report.errors[0].hint,
+        "the panel is slow or the network between is bad: run again; the panel shows whether it makes the backup all the \
+         same, and the next run takes it when it is completed"
+    );
+    assert_eq!(world.panel.backups_of(server).len(), 2);
+    let (report, exit) = world.quick(&[]).await;
+    assert_eq!(exit.code(), 0, "{:?}", report.errors);
+    assert_eq!(world.visible().len(), 4);
+}
+
+#[tokio::test]
+async fn a_fresh_backup_that_is_deleted_while_it_is_made_is_told_as_vanished() {
+    let (world, server, _) = World::with_backup(Archive::small(1)).await;
+    world.panel.plan_creation(NewBackup {
+        reads_in_progress: 100,
+        archive: None,
+    });
+    world.panel.before_each(move |script, request| {
+        if let Some(fresh) = script.backups_of(server).get(1).copied()
+            && request.path.ends_with(&fresh.to_string())
+        {
+            script.delete_backup(fresh);
+        }
+    });
+    let (kind, message, _) = refused(&world).await;
+    assert_eq!(kind, "not_found");
+    assert!(
+        message.ends_with("vanished while the panel made it: its rotation or somebody deleted it"),
+        "{message}"
+    );
 }

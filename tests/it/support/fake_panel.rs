@@ -118,6 +118,7 @@ pub use state::Standing;
 
 use line::Door;
 use line::Line;
+use state::Bystander;
 use state::NodeState;
 use state::State;
 
@@ -325,7 +326,13 @@ async fn answer(
     for action in actions {
         (action.act)(script);
     }
+    let bystander = script.state().bystander.clone();
     let (reply, chores) = {
+        // Nothing happens between what a bystander does and the answer.
+        let mut acts = bystander.as_ref().map(Bystander::acts);
+        if let Some(act) = &mut acts {
+            act(script, &request);
+        }
         let mut state = script.state();
         let reply = state.answer(&request, call, place);
         (reply, std::mem::take(&mut state.hosts.chores))

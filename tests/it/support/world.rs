@@ -66,8 +66,16 @@ impl Ran {
 impl World {
     /// A panel without servers, an empty folder, and an environment that holds the panel's key.
     pub(crate) async fn new() -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap()).await
+    }
+
+    /// The same with a folder that waits for no disk.
+    pub(crate) async fn in_memory() -> Self {
+        Self::in_folder(in_memory()).await
+    }
+
+    async fn in_folder(folder: TempDir) -> Self {
         let panel = FakePanel::start().await;
-        let folder = tempfile::tempdir().unwrap();
         let variables = BTreeMap::from([
             ("NESTEGG_API_KEY".to_owned(), panel.key().into()),
             ("HOME".to_owned(), folder.path().into()),
@@ -248,6 +256,14 @@ impl World {
     }
 }
 
+/// A folder in memory where the machine has such a place: where runs are dropped or killed, the machine does not lose
+/// power, so that nothing is proved by waiting for a disk.
+pub(crate) fn in_memory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_no_such_place| tempfile::tempdir())
+        .unwrap()
+}
+
 /// Waits of tests: long enough to be waits, short enough to be sat through.
 pub(crate) fn quick_tuning() -> Tuning {
     let mut tuning = Tuning::production();
@@ -269,7 +285,7 @@ pub(crate) fn quick_tuning() -> Tuning {
     };
     tuning.transfer.first_wait = Duration::from_millis(10);
     tuning.transfer.max_wait = Duration::from_millis(50);
-    tuning.transfer.stall_timeout = Duration::from_millis(700);
+    tuning.transfer.stall_timeout = Duration::from_secs(20);
     tuning.panel.first_wait = Duration::from_millis(10);
     tuning.panel.max_wait = Duration::from_millis(50);
     tuning.panel.window = Duration::from_secs(1);

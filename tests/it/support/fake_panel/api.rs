@@ -91,10 +91,8 @@ impl State {
             Route::Restore(_, backup) => Call::Restore(backup),
             Route::Activity(server) => Call::Activity(server),
             Route::Link(_, backup) => Call::Link(backup),
-            Route::Backup(_, backup)
-            | Route::Delete(_, backup)
-            | Route::Lock(_, backup)
-            | Route::Unlock(_, backup) => Call::Backup(backup),
+            Route::Lock(_, backup) | Route::Unlock(_, backup) => Call::Lock(backup),
+            Route::Backup(_, backup) | Route::Delete(_, backup) => Call::Backup(backup),
             Route::Account => return None,
             Route::Host(server, call) => Call::Host(server, call),
         })

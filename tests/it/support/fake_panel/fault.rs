@@ -20,8 +20,12 @@ pub enum Call {
     BackupsOf(ServerId),
     /// One page of one server's backups, counted from 1.
     BackupsPage(ServerId, u64),
-    /// One backup's own row.
+    /// One backup's own row: read, deleted, locked or unlocked.
     Backup(BackupId),
+    /// The wish to lock or unlock it.
+    Lock(BackupId),
+    /// The wish to lock or unlock any backup.
+    Locks,
     /// A download link for any backup.
     Links,
     /// A download link for this backup.
@@ -78,10 +82,12 @@ impl Call {
                 }
                 Self::Links => matches!(actual, Self::Link(_)),
                 Self::Downloads => matches!(actual, Self::Download(_)),
+                Self::Backup(wanted) => actual == Self::Lock(wanted),
+                Self::Locks => matches!(actual, Self::Lock(_)),
                 Self::ServersPage(_)
                 | Self::Server(_)
                 | Self::BackupsPage(..)
-                | Self::Backup(_)
+                | Self::Lock(_)
                 | Self::Link(_)
                 | Self::Create(_)
                 | Self::Restore(_)
@@ -139,6 +145,12 @@ pub enum Fault {
     },
     /// Several of the above at once.
     All(Vec<Self>),
+
+    // The request has its effect, and no answer comes.
+    /// No answer ever, though what was asked for is done; the connection stays open until the client goes away.
+    SilentAfter,
+    /// The connection is closed without an answer, though what was asked for is done.
+    ClosedAfter,
 
     // Something else is answered; the request has no effect.
     /// The node's 404 for a token that is spent or refused; S3 and panel: their own 404.

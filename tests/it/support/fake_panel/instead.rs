@@ -29,6 +29,8 @@ impl State {
             | Fault::Refusal { .. }
             | Fault::Closed
             | Fault::Silent
+            | Fault::SilentAfter
+            | Fault::ClosedAfter
             | Fault::FlipByte { .. }
             | Fault::ShortenTo { .. }
             | Fault::CutAfter { .. }
@@ -71,6 +73,8 @@ impl State {
             | Fault::NoLength
             | Fault::Drip { .. }
             | Fault::All(_)
+            | Fault::SilentAfter
+            | Fault::ClosedAfter
             | Fault::ResourceMissing
             | Fault::BackupMissing
             | Fault::Expired

@@ -157,6 +157,8 @@ impl Reply {
                     self.spoil(fault);
                 }
             }
+            Fault::SilentAfter => shape.ending = Ending::Silent,
+            Fault::ClosedAfter => shape.ending = Ending::ClosedAtOnce,
             Fault::ResourceMissing
             | Fault::BackupMissing
             | Fault::Expired

@@ -1,5 +1,6 @@
 //! The handle by which tests script the panel, before and during a run.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -27,6 +28,7 @@ use super::rows::Locks;
 use super::rows::ServerRow;
 use super::rows::Stage;
 use super::state::Action;
+use super::state::Bystander;
 use super::state::Dialect;
 use super::state::Identifiers;
 use super::state::Life;
@@ -242,6 +244,13 @@ impl Script {
         rows.map(|row| row.id).collect()
     }
 
+    /// The backups that are locked now.
+    pub fn locked(&self) -> BTreeSet<BackupId> {
+        let state = self.state();
+        let locked = state.backups.iter().filter(|row| row.is_locked);
+        locked.map(|row| row.id).collect()
+    }
+
     /// What becomes of the next backup that a client asks for; the first one planned comes first.
     /// Unplanned ones show one read in progress and are then completed with a small archive.
     pub fn plan_creation(&self, new: NewBackup) {
@@ -283,12 +292,24 @@ impl Script {
         let mut state = self.state();
         state.faults.clear();
         state.actions.clear();
+        state.bystander = None;
     }
 
     /// Once, right before the next call that `call` covers is answered, this happens.
     pub fn before(&self, call: Call, act: impl FnOnce(&Self) + Send + 'static) {
         let act = Box::new(act);
         self.state().actions.push(Action { call, act });
+    }
+
+    /// From now on, right before any request is answered, this happens.
+    pub fn before_each(&self, act: impl FnMut(&Self, &Request) + Send + 'static) {
+        self.state().bystander = Some(Bystander::new(act));
+    }
+
+    /// A schedule asks for a backup, which is whole at once; at the server's limit the oldest unlocked one is deleted
+    /// for it first. Nothing happens when all are locked.
+    pub fn schedule(&self, server: ServerId, archive: Archive) -> Option<BackupId> {
+        self.state().schedule(server, archive)
     }
 
     // What happened.

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -114,6 +118,7 @@ pub(super) struct State {
     pub(super) links: BTreeMap<String, Link>,
     pub(super) faults: Vec<Planned>,
     pub(super) actions: Vec<Action>,
+    pub(super) bystander: Option<Bystander>,
     pub(super) creations: VecDeque<NewBackup>,
     pub(super) requests: Vec<Request>,
     /// What every server's files and power are.
@@ -187,6 +192,28 @@ impl fmt::Debug for Action {
     }
 }
 
+/// Somebody who does something at the panel right before every request is answered.
+#[derive(Clone)]
+pub(super) struct Bystander(Arc<Mutex<Act>>);
+
+type Act = dyn FnMut(&Script, &Request) + Send;
+
+impl Bystander {
+    pub(super) fn new(act: impl FnMut(&Script, &Request) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(act)))
+    }
+
+    pub(super) fn acts(&self) -> MutexGuard<'_, Act> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Bystander {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bystander").finish_non_exhaustive()
+    }
+}
+
 /// An id that nobody has yet.
 fn fresh<T: FromStr>() -> T {
     loop {
@@ -235,6 +262,7 @@ impl State {
             links: BTreeMap::new(),
             faults: Vec::new(),
             actions: Vec::new(),
+            bystander: None,
             creations: VecDeque::new(),
             requests: Vec::new(),
             hosts: Hosts::default(),
@@ -339,6 +367,31 @@ impl State {
             archive: None,
             outlook: None,
         }
+    }
+
+    /// A schedule asks for a backup, which is whole at once. At the server's limit the oldest unlocked one that has
+    /// not failed is deleted for it; when all are locked there is none (`panel-contract.md` section 5).
+    pub(super) fn schedule(&mut self, server: ServerId, archive: Archive) -> Option<BackupId> {
+        let limit = self.server(server)?.backup_limit;
+        let standing = |row: &&BackupRow| row.server == server && row.stage != Stage::Failed;
+        if self.backups.iter().filter(standing).count() as u64 >= limit {
+            let oldest = self
+                .backups
+                .iter()
+                .filter(standing)
+                .filter(|row| !row.is_locked)
+                .min_by_key(|row| row.created_at)
+                .map(|row| row.id)
+                .filter(|_some| limit > 0)?;
+            self.delete_backup(oldest);
+        }
+        let id = self.add_backup(server, "scheduled", archive);
+        if let Some(row) = self.backup_mut(id) {
+            row.origin = Origin::Scheduled;
+            row.created_at = Self::now();
+            row.completed_at = row.created_at;
+        }
+        Some(id)
     }
 
     pub(super) fn server(&self, id: ServerId) -> Option<&ServerRow> {
