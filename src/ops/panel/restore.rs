@@ -75,7 +75,7 @@ impl PanelRestoreTuning {
 /// Has the panel restore one backup, and says how that ended.
 ///
 /// # Errors
-/// [`ops::Error::NoServer`] when no one server is meant, [`ops::Error::Stopped`].
+/// [`ops::Error::NotOneServer`] when no one server is meant, [`ops::Error::Stopped`].
 pub async fn restore(
     parts: &Parts,
     settings: &Settings,
