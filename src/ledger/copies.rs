@@ -93,7 +93,7 @@ impl<'a> From<&'a StoredObject> for CopyFacts<'a> {
 
 impl Ledger {
     /// Records that backups were selected for a destination that does not hold them; what is held, or
-    /// was tried and failed, stays as it is.
+    /// was tried and failed, stays as it is. That a copy was once removed there no longer counts.
     ///
     /// # Errors
     /// [`Error::UnknownServer`] and [`Error::UnknownBackup`] unless [`Self::record_listing`] came
@@ -126,6 +126,12 @@ impl Ledger {
                     run.0,
                     rows::time(now)
                 ])?;
+                // Wanted again by an operator, it is made by any later run if this one fails.
+                tx.prepare_cached(
+                    "DELETE FROM removals
+                      WHERE backup_id = ?1 AND destination_id = ?2 AND done_at IS NOT NULL",
+                )?
+                .execute(params![backup_row, destination.0])?;
             }
             Ok(())
         })

@@ -64,6 +64,12 @@ pub struct BackupMarks {
 pub(super) const IS_LOCKED: &str =
     "b.is_locked = 1 AND NOT EXISTS (SELECT 1 FROM protections x WHERE x.backup_id = b.id)";
 
+/// All `keep` marks, read from the marks: the other way round, every backup there ever was would be read.
+pub(super) const KEPT: &str = "SELECT s.uuid, b.uuid, k.kept_at, k.reason
+       FROM keeps k
+      CROSS JOIN backups b ON b.id = k.backup_id
+      CROSS JOIN servers s ON s.id = b.server_id";
+
 impl Ledger {
     /// Marks a backup, so that no policy removes its copies; of one that is marked already, the time stays
     /// and the reason too unless another one is given. Copies of it that were removed are wanted again.
@@ -251,12 +257,7 @@ impl Ledger {
     /// Those of reading.
     pub fn kept(&self, filter: &CopyFilter) -> Result<BTreeMap<BackupOf, Mark>, Error> {
         self.read("read which backups are kept", |tx| {
-            let mut statement = tx.prepare_cached(
-                "SELECT s.uuid, b.uuid, k.kept_at, k.reason
-                   FROM keeps k
-                   JOIN backups b ON b.id = k.backup_id
-                   JOIN servers s ON s.id = b.server_id",
-            )?;
+            let mut statement = tx.prepare_cached(KEPT)?;
             let mut found = statement.query([])?;
             let mut kept = BTreeMap::new();
             while let Some(row) = found.next()? {

@@ -28,6 +28,14 @@ pub struct NamedBackup {
     pub completed_at: Option<Timestamp>,
 }
 
+/// The backups of one uuid, looked up once for each server: there is no index of uuids alone.
+pub(super) const NAMED: &str =
+    "SELECT p.name, s.uuid, b.uuid, s.name, b.name, b.created_at, b.completed_at
+       FROM servers s
+       JOIN panels p ON p.id = s.panel_id
+      CROSS JOIN backups b ON b.server_id = s.id AND b.uuid = ?1
+      ORDER BY p.name, s.name, s.uuid";
+
 impl Ledger {
     /// The backups of this uuid: one, unless servers share it.
     ///
@@ -35,13 +43,7 @@ impl Ledger {
     /// Those of reading.
     pub fn backups_named(&self, backup: BackupId) -> Result<Vec<NamedBackup>, Error> {
         self.read("look up a backup", |tx| {
-            let mut statement = tx.prepare_cached(
-                "SELECT p.name, s.uuid, b.uuid, s.name, b.name, b.created_at, b.completed_at
-                   FROM servers s
-                   JOIN panels p ON p.id = s.panel_id
-                   JOIN backups b ON b.server_id = s.id AND b.uuid = ?1
-                  ORDER BY p.name, s.name, s.uuid",
-            )?;
+            let mut statement = tx.prepare_cached(NAMED)?;
             let found = statement.query_map([backup.to_string()], named)?;
             Ok(found.collect::<Result<_, _>>()?)
         })

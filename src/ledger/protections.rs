@@ -83,9 +83,9 @@ impl Ledger {
             let mut statement = tx.prepare_cached(
                 "SELECT x.run_id, p.name, s.uuid, b.uuid, x.locked_at
                    FROM protections x
-                   JOIN backups b ON b.id = x.backup_id
-                   JOIN servers s ON s.id = b.server_id
-                   JOIN panels p ON p.id = s.panel_id
+                  CROSS JOIN backups b ON b.id = x.backup_id
+                  CROSS JOIN servers s ON s.id = b.server_id
+                  CROSS JOIN panels p ON p.id = s.panel_id
                   ORDER BY x.locked_at, x.backup_id",
             )?;
             let found = statement.query_map([], |row| {

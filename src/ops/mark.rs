@@ -6,6 +6,8 @@
 mod sidecars;
 pub mod words;
 
+use jiff::Timestamp;
+
 use crate::config::Settings;
 use crate::config::settings::mark::MarkSettings;
 use crate::env::Env;
@@ -142,7 +144,7 @@ async fn record(
                 }
             }
             MarkAction::Accept => {
-                let lifted = suspicion_of(ledger, of, alarm)?;
+                let lifted = suspicion_of(ledger, of, alarm, now)?;
                 let (mark, before) = ledger.record_accepted(run, of, reason.as_ref(), now)?;
                 MarkedBackup {
                     change: change(before.as_ref(), &mark),
@@ -169,6 +171,7 @@ fn suspicion_of(
     ledger: &Ledger,
     of: BackupOf,
     alarm: ShrinkAlarm,
+    now: Timestamp,
 ) -> Result<Option<Suspicion>, ledger::Error> {
     let of_server = CopyFilter {
         servers: Some([of.server].into()),
@@ -177,6 +180,6 @@ fn suspicion_of(
     let histories = ledger.histories(&of_server)?;
     let mut suspicions = histories
         .iter()
-        .filter_map(|history| status::suspicion_of(history, alarm));
+        .filter_map(|history| status::suspicion_of(history, alarm, now));
     Ok(suspicions.find(|suspicion| suspicion.backup == of.backup))
 }

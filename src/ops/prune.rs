@@ -260,6 +260,7 @@ fn reported(
         reported.push(PrunedPlace {
             destination: place.destination.name().clone(),
             thinning: place.thinning,
+            given_up: place.given_up,
             begun,
             servers,
         });

@@ -37,7 +37,7 @@ pub fn status(settings: &Settings, now: Timestamp) -> Result<StatusReport, Error
     let mut suspicions: BTreeMap<ServerId, Suspicion> = ledger
         .histories(&chosen)?
         .iter()
-        .filter_map(|history| Some((history.server, suspicion_of(history, alarm)?)))
+        .filter_map(|history| Some((history.server, suspicion_of(history, alarm, now)?)))
         .collect();
     let servers = holdings
         .into_iter()
@@ -64,22 +64,29 @@ pub fn status(settings: &Settings, now: Timestamp) -> Result<StatusReport, Error
     })
 }
 
-/// What is suspicious about a server's newest archive.
-pub(super) fn suspicion_of(history: &ServerHistory, alarm: ShrinkAlarm) -> Option<Suspicion> {
-    let newest_first: Vec<Archive> = history
-        .newest
-        .iter()
-        .map(|archive| Archive {
-            backup: archive.backup,
-            bytes: archive.bytes,
-            lacking: archive.lacking.clone(),
-            acceptance: match archive.accepted {
-                Some(_) => Acceptance::Accepted,
-                None => Acceptance::Open,
-            },
-        })
-        .collect();
-    suspicion(&newest_first, alarm)
+/// What is suspicious about a server's newest archive; where that is from the future, also about the newest
+/// that is not: a panel whose clock was wrong once would else silence the alarm until that day.
+pub(super) fn suspicion_of(
+    history: &ServerHistory,
+    alarm: ShrinkAlarm,
+    now: Timestamp,
+) -> Option<Suspicion> {
+    let made_by = |last: Timestamp| -> Vec<Archive> {
+        let newest_first = history.newest.iter();
+        newest_first
+            .filter(|archive| archive.created_at <= last)
+            .map(|archive| Archive {
+                backup: archive.backup,
+                bytes: archive.bytes,
+                lacking: archive.lacking.clone(),
+                acceptance: match archive.accepted {
+                    Some(_) => Acceptance::Accepted,
+                    None => Acceptance::Open,
+                },
+            })
+            .collect()
+    };
+    suspicion(&made_by(Timestamp::MAX), alarm).or_else(|| suspicion(&made_by(now), alarm))
 }
 
 /// Whether freshness is promised for a server: while the configuration selects it. A configuration

@@ -90,8 +90,8 @@ pub struct Facts<T> {
     pub copies: Vec<Prunable<T>>,
     /// Removals there that were begun and not done.
     pub begun: Vec<Begun<T>>,
-    /// Its newest completed backups that the panel still lists, which have to be held there: see
-    /// [`newest`]. Empty when it lists none.
+    /// Its newest completed backups among those that the panel still lists and those held there, which
+    /// have to be held there: see [`newest`].
     pub newest: Vec<BackupId>,
     /// What is suspicious about its newest archive.
     pub suspicion: Option<Suspicion>,
@@ -233,7 +233,7 @@ impl Refusal {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::NewestNotMirrored { .. } => {
-                "run `nestegg mirror` first, and see why it fails if it does"
+                "run `nestegg mirror` first, and see why it fails if it does; what prune removed there comes back by `nestegg mirror --backup UUID`"
             }
             Self::OldestNotVerified { .. } => {
                 "run `nestegg verify` over the copies of this server, or raise `verify_within` in `[prune]`"
@@ -329,7 +329,8 @@ pub fn newest(
 /// Decides what becomes of every copy of one server at one destination.
 ///
 /// Of two backups of the same instant the one with the greater id is taken for the newer, so that a plan
-/// is always the same. A server of which nothing is held there has nothing to refuse.
+/// is always the same. A server of which nothing is held there has nothing to refuse, and neither has one
+/// without a policy: all of it stays as it is.
 pub fn plan<T>(
     facts: Facts<T>,
     wishes: Wishes<'_>,
@@ -356,7 +357,11 @@ pub fn plan<T>(
         })
         .collect();
 
-    let refusals = refusals(&copies, &facts.newest, facts.suspicion, wishes, now);
+    let refusals = if wishes.policy.is_empty() {
+        Vec::new()
+    } else {
+        refusals(&copies, &facts.newest, facts.suspicion, wishes, now)
+    };
     ServerPlan {
         begun,
         copies,

@@ -44,6 +44,8 @@ pub struct PrunedPlace {
     pub destination: DestinationName,
     /// Whether any policy is about its copies.
     pub thinning: Thinning,
+    /// Why it could not be looked at, where there is something to do: nothing was done then.
+    pub given_up: Option<Failure>,
     /// Removals that an earlier run began.
     pub begun: Vec<BegunCopy>,
     /// One entry a server that it holds something of.
@@ -236,11 +238,11 @@ impl PruneReport {
     pub fn outcome(&self) -> Outcome {
         let sums = self.sums();
         let is_hindered = !self.errors.is_empty() || self.refused_servers() > 0;
+        let none_seen = self.places.iter().all(|place| place.given_up.is_some());
+        let is_vain = !self.errors.is_empty() && (none_seen || sums.copies == 0);
         match self.ended {
             Ended::BySigint | Ended::BySigterm => Outcome::Interrupted,
-            Ended::InFull | Ended::AtLimit if !self.errors.is_empty() && sums.copies == 0 => {
-                Outcome::Failed
-            }
+            Ended::InFull | Ended::AtLimit if is_vain => Outcome::Failed,
             Ended::InFull if !is_hindered && sums.not_reached == 0 => Outcome::Ok,
             Ended::InFull | Ended::AtLimit => Outcome::Partial,
         }

@@ -281,6 +281,8 @@ fn a_ledger_of_an_older_schema_is_read_like_the_newest_and_left_as_it_is() {
             ledger.copies(&all).unwrap(),
             ledger.holdings(&all).unwrap(),
             ledger.last_run("mirror").unwrap(),
+            ledger.histories(&all).unwrap(),
+            ledger.prunable(&all).unwrap(),
         )
     };
     let expected_there = expected(&Ledger::open(&upgraded.ledger()).unwrap());

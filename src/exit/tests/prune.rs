@@ -46,6 +46,7 @@ fn report(became: &[Became], refusals: Vec<Refusal>, errors: Vec<Failure>) -> Pr
         places: vec![PrunedPlace {
             destination: "b2".parse().unwrap(),
             thinning: Thinning::ByPolicy,
+            given_up: None,
             begun: Vec::new(),
             servers: vec![of_server],
         }],
@@ -104,6 +105,22 @@ fn a_run_of_prune_ends_by_the_worst_that_happened() {
         report.ended = Ended::BySigint;
         assert_eq!(Exit::of_prune(&report), Exit::Interrupted);
     }
+}
+
+#[test]
+fn a_run_that_could_look_at_no_destination_came_to_nothing() {
+    let down = failure(Scope::Destination, FailureKind::Unreachable);
+    let mut report = report(&[Became::NotReached], Vec::new(), vec![down.clone()]);
+    assert_eq!(Exit::of_prune(&report), Exit::Partial);
+    report.places[0].given_up = Some(down);
+    assert_eq!(Exit::of_prune(&report), Exit::Failed);
+    let refused = failure(Scope::Destination, FailureKind::Credentials);
+    report.errors = vec![refused];
+    assert_eq!(Exit::of_prune(&report), Exit::Credentials);
+    let mut other = report.places[0].clone();
+    other.given_up = None;
+    report.places.push(other);
+    assert_eq!(Exit::of_prune(&report), Exit::Partial);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::ledger::BackupOf;
+use crate::ledger::marks::KEPT;
+use crate::ledger::named::NAMED;
 use crate::ledger::retention::NEWEST;
 use crate::model::holding::PanelPresence;
 
@@ -135,19 +137,33 @@ fn a_plan_sees_what_is_held_newest_first_with_locks_marks_and_the_newest_that_is
     assert_eq!(ledger.prunable(&nowhere).unwrap(), []);
 }
 
-#[test]
-fn the_newest_archives_are_found_by_index_however_many_a_server_has() {
+/// How SQLite goes about a query.
+fn way(query: &str) -> String {
     let home = tempfile::tempdir().unwrap();
     let ledger = open(home.path());
-    let plan = ledger
+    let mut statement = ledger
         .connection
-        .prepare(&format!("EXPLAIN QUERY PLAN {NEWEST}"))
-        .unwrap()
-        .query_map([1, 8], |row| row.get::<_, String>(3))
-        .unwrap()
-        .collect::<Result<Vec<_>, _>>()
-        .unwrap()
-        .join("\n");
+        .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
+        .unwrap();
+    let nothing = vec![rusqlite::types::Null; statement.parameter_count()];
+    let steps = statement.query_map(rusqlite::params_from_iter(nothing), |row| {
+        row.get::<_, String>(3)
+    });
+    let steps: Vec<String> = steps.unwrap().collect::<Result<_, _>>().unwrap();
+    steps.join("\n")
+}
+
+#[test]
+fn the_newest_archives_are_found_by_index_however_many_a_server_has() {
+    let plan = way(NEWEST);
     assert!(plan.contains("INDEX backups_by_age"), "{plan}");
     assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+}
+
+#[test]
+fn marks_and_names_are_found_without_reading_every_backup_there_ever_was() {
+    for query in [KEPT, NAMED] {
+        let plan = way(query);
+        assert!(!plan.contains("SCAN b"), "{plan}");
+    }
 }

@@ -14,7 +14,7 @@ use crate::report::prune::Became;
 
 impl Remover<'_> {
     /// Finishes a removal; or takes it back, if its archive is still there and something keeps it now.
-    pub(super) async fn finish(&self, begun: &BegunRemoval) -> Result<Became, ledger::Error> {
+    pub(super) async fn finish(&mut self, begun: &BegunRemoval) -> Result<Became, ledger::Error> {
         let subject = Subject {
             reference: begun.destination,
             key: &begun.key,
@@ -34,6 +34,14 @@ impl Remover<'_> {
                 // Too late: what is left of it is cleared away.
                 Again::ArchiveGone => {}
             }
+        }
+        let place = self.place;
+        let mut units = place.units.iter().enumerate();
+        let of_server = units.find(|(_, unit)| unit.held.server.server == begun.key.server());
+        if let Some((number, unit)) = of_server
+            && let Err(failure) = self.newest_stands(number, unit).await?
+        {
+            return Ok(Became::Failed(failure));
         }
         self.carry_out(removal, subject).await
     }

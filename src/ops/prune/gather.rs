@@ -25,14 +25,11 @@ use crate::model::key::ObjectKey;
 use crate::model::outcome::Failure;
 use crate::model::outcome::Scope;
 use crate::model::retention::KeepPolicy;
-use crate::model::suspicion::Acceptance;
-use crate::model::suspicion::Archive;
 use crate::model::suspicion::ShrinkAlarm;
-use crate::model::suspicion::Suspicion;
-use crate::model::suspicion::suspicion;
 use crate::ops::Error;
 use crate::ops::choice;
 use crate::ops::mirror::book::Book;
+use crate::ops::status::suspicion_of;
 use crate::plan::prune::Facts;
 use crate::plan::prune::Mark;
 use crate::plan::prune::Prunable;
@@ -268,16 +265,21 @@ impl Place {
             prunable(slot, held, of.retention.get(&held.key.backup()).copied())
         });
         let history = &of.held.server;
-        let listed = history
+        // One that is held here is mirrored, whether the panel still has it or not: an older one that it
+        // still has may be gone from here for that very reason.
+        let is_held = |backup| of.held.copies.iter().any(|copy| copy.key.backup() == backup);
+        let completed = history
             .newest
             .iter()
-            .filter(|archive| archive.on_panel == PanelPresence::Listed)
+            .filter(|archive| {
+                archive.on_panel == PanelPresence::Listed || is_held(archive.backup)
+            })
             .map(|archive| (archive.backup, archive.created_at));
         let facts = Facts {
             copies: copies.collect(),
             begun: Vec::new(),
-            newest: newest(listed, now),
-            suspicion: suspicious(history, ShrinkAlarm(settings.prune.shrink_alarm)),
+            newest: newest(completed, now),
+            suspicion: suspicion_of(history, ShrinkAlarm(settings.prune.shrink_alarm), now),
         };
         let wishes = Wishes {
             policy: &of.policy,
@@ -313,21 +315,4 @@ fn prunable(slot: Slot, held: &PrunableCopy, retention: Option<Retention>) -> Pr
             Some(Retention::None) | None => StoreRetention::None,
         },
     }
-}
-
-fn suspicious(history: &ServerHistory, alarm: ShrinkAlarm) -> Option<Suspicion> {
-    let newest_first: Vec<Archive> = history
-        .newest
-        .iter()
-        .map(|archive| Archive {
-            backup: archive.backup,
-            bytes: archive.bytes,
-            lacking: archive.lacking.clone(),
-            acceptance: match archive.accepted {
-                Some(_) => Acceptance::Accepted,
-                None => Acceptance::Open,
-            },
-        })
-        .collect();
-    suspicion(&newest_first, alarm)
 }

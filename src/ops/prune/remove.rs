@@ -251,7 +251,7 @@ impl<'r> Remover<'r> {
 
     /// Looks, once for each server, whether the copies that always stay are there: where another disk is
     /// mounted, or the bucket was emptied, nothing older goes.
-    async fn newest_stands(
+    pub(super) async fn newest_stands(
         &mut self,
         number: usize,
         unit: &Unit,

@@ -291,8 +291,18 @@ fn a_server_of_which_nothing_is_held_is_not_refused() {
 }
 
 #[test]
-fn no_policy_removes_nothing() {
-    let plan = planned(facts(days(1..=3)), &KeepPolicy::default());
+fn no_policy_removes_nothing_and_has_nothing_to_refuse() {
+    let mut copies = days(1..=3);
+    copies[0].proved_at = march(1);
+    let plan = planned(
+        Facts {
+            newest: vec![id(6)],
+            suspicion: Some(suspicious()),
+            ..facts(copies)
+        },
+        &KeepPolicy::default(),
+    );
+    assert_eq!(plan.refusals, []);
     assert_eq!(
         said(&plan),
         [

@@ -124,6 +124,7 @@ fn report() -> PruneReport {
             PrunedPlace {
                 destination: "b2".parse().unwrap(),
                 thinning: Thinning::ByPolicy,
+                given_up: None,
                 begun: vec![BegunCopy {
                     server_name: "Survival".to_owned(),
                     key: ObjectKey::for_backup(server(1), backup(9), ObjectKind::EncryptedArchive),
@@ -136,6 +137,7 @@ fn report() -> PruneReport {
             PrunedPlace {
                 destination: "nas".parse().unwrap(),
                 thinning: Thinning::None,
+                given_up: None,
                 begun: Vec::new(),
                 servers: Vec::new(),
             },
@@ -172,7 +174,7 @@ fn people_see_every_copy_with_what_became_of_it() {
     Refused       1 server
     Not everything could be removed that was to be: the errors say why.
     refused: Lobby\n (a1fa0002) at b2: its newest completed backup 6fdff737-bf44-4933-824f-489198dda9e6 is not mirrored there
-      hint: run `nestegg mirror` first, and see why it fails if it does
+      hint: run `nestegg mirror` first, and see why it fails if it does; what prune removed there comes back by `nestegg mirror --backup UUID`
     error: destination b2: could not remove `x`:\nno answer
       hint: check the network
     ");
@@ -190,7 +192,7 @@ fn quietly_people_see_sums() {
     Refused       1 server
     Not everything could be removed that was to be: the errors say why.
     refused: Lobby\n (a1fa0002) at b2: its newest completed backup 6fdff737-bf44-4933-824f-489198dda9e6 is not mirrored there
-      hint: run `nestegg mirror` first, and see why it fails if it does
+      hint: run `nestegg mirror` first, and see why it fails if it does; what prune removed there comes back by `nestegg mirror --backup UUID`
     error: destination b2: could not remove `x`:\nno answer
       hint: check the network
     ");
