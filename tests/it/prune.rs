@@ -2,8 +2,10 @@
 
 mod apply;
 mod broken;
+mod gate;
 mod killed;
 mod many;
+mod mirrored;
 mod plan;
 mod refusals;
 mod shown;
@@ -230,6 +232,23 @@ impl Thinned {
                 assert!(is_there, "{when}: {key} is claimed and not held");
             }
         }
+    }
+
+    /// Leaves the removal of a copy as a run does that is killed right after it has noted it.
+    async fn intend_removal(&self, number: usize) {
+        let sidecar = self.roots["disk"].read(&self.sidecar(number)).await;
+        let mut ledger = Ledger::open(&self.world.ledger()).unwrap();
+        let run = ledger.begin_run("prune", now()).unwrap();
+        let copies = ledger.copies(&CopyFilter::default()).unwrap();
+        let mut copies = copies.iter();
+        let copy = copies
+            .find(|copy| copy.backup == self.backups[number])
+            .unwrap();
+        let there = ledger.find_destination(&copy.location).unwrap().unwrap();
+        let why = "no rule keeps it";
+        ledger
+            .intend_removal(run, there, &copy.key, why, &sidecar.unwrap(), now())
+            .unwrap();
     }
 
     /// The kinds of events of `prune`, in order.

@@ -267,13 +267,16 @@ impl Place {
         let history = &of.held.server;
         // One that is held here is mirrored, whether the panel still has it or not: an older one that it
         // still has may be gone from here for that very reason.
-        let is_held = |backup| of.held.copies.iter().any(|copy| copy.key.backup() == backup);
+        let is_held = |backup| {
+            of.held
+                .copies
+                .iter()
+                .any(|copy| copy.key.backup() == backup)
+        };
         let completed = history
             .newest
             .iter()
-            .filter(|archive| {
-                archive.on_panel == PanelPresence::Listed || is_held(archive.backup)
-            })
+            .filter(|archive| archive.on_panel == PanelPresence::Listed || is_held(archive.backup))
             .map(|archive| (archive.backup, archive.created_at));
         let facts = Facts {
             copies: copies.collect(),

@@ -124,6 +124,24 @@ async fn nothing_older_goes_while_the_newest_copy_is_not_there() {
 }
 
 #[tokio::test]
+async fn a_removal_that_was_begun_waits_too_while_the_newest_copy_is_not_there() {
+    let thinned = Thinned::on_disk(&[3, 2, 1]).await;
+    let root = &thinned.roots["disk"];
+    thinned.intend_removal(0).await;
+    root.remove(&thinned.sidecar(0)).await;
+    let newest = root.read(&thinned.archive(2)).await.unwrap();
+    root.remove(&thinned.archive(2)).await;
+    let words = ["--keep-last", "1", "--apply"];
+    let (report, exit) = thinned.prune(&words).await;
+    assert_eq!((exit, report.sums().removed), (Exit::Integrity, 0));
+    assert!(root.read(&thinned.archive(0)).await.is_some());
+    root.put(&thinned.archive(2), newest).await;
+    let (report, exit) = thinned.prune(&words).await;
+    assert_eq!((exit, report.sums().removed), (Exit::Done, 2));
+    assert_eq!(root.keys().await.len(), 2);
+}
+
+#[tokio::test]
 async fn so_many_are_removed_at_most_the_oldest_first_and_the_next_run_goes_on() {
     let thinned = Thinned::on_disks(&["disk", "other"], &[6, 5, 4, 1]).await;
     thinned.configure("keep = { last = 1 }", "[prune]\nmax_delete = 4");

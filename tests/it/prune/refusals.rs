@@ -102,3 +102,24 @@ async fn a_server_whose_newest_archive_has_shrunk_keeps_all() {
     let (report, exit) = thinned.prune(&["--apply"]).await;
     assert_eq!((exit, report.sums().removed), (Exit::Done, 3));
 }
+
+#[tokio::test]
+async fn a_backup_from_the_future_does_not_silence_the_alarm() {
+    let thinned = Thinned::on_disk(&[]).await;
+    for (bytes, age) in [(50_000, 4_i64), (50_000, 3), (1000, 1), (50_000, -30)] {
+        let archive = Archive::of_about(bytes + age.unsigned_abs(), bytes);
+        let backup = thinned
+            .world
+            .panel
+            .add_backup(thinned.server, "nightly", archive);
+        thinned.world.panel.edit(backup, |row| {
+            row.created_at = now() - days(age);
+            row.completed_at = row.created_at;
+        });
+    }
+    thinned.mirror().await;
+    let (report, exit) = thinned.prune(&["--keep-last", "1", "--apply"]).await;
+    assert_eq!(exit, Exit::Partial);
+    assert_eq!(refusals(&report, "Survival"), ["suspicious"]);
+    assert_eq!(report.sums().removed, 0);
+}

@@ -119,4 +119,8 @@ async fn a_store_that_is_down_is_told_and_a_disk_beside_it_is_thinned() {
     assert_eq!(thinned.claimed("far"), [0, 1, 2]);
     let (report, exit) = thinned.prune(&["--keep-last", "1"]).await;
     assert_eq!((exit, report.sums().would_go), (Exit::Partial, 2));
+    // Alone, it is all there was.
+    let alone = ["--keep-last", "1", "--apply", "--to", "far"];
+    let (_report, exit) = thinned.prune(&alone).await;
+    assert_eq!(exit, Exit::Failed);
 }
