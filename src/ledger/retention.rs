@@ -106,15 +106,6 @@ pub struct PrunableServer {
     pub copies: Vec<PrunableCopy>,
 }
 
-impl PrunableServer {
-    /// The server's newest completed backup, when it is not held here.
-    pub fn newest_not_held(&self) -> Option<&Archive> {
-        let newest = self.server.newest.first()?;
-        let is_held = |copy: &PrunableCopy| copy.key.backup() == newest.backup;
-        (!self.copies.iter().any(is_held)).then_some(newest)
-    }
-}
-
 impl Ledger {
     /// The servers that a filter chooses and their newest archives, by panel and name.
     ///

@@ -155,7 +155,7 @@ fn shared_out(places: &[Place], plans: &[ServerPlan<Slot>], room: Option<usize>)
     };
     let batch = cap(plans, most);
     for removal in &batch.removals {
-        let slot = *removal.copy();
+        let slot = removal.copy;
         if let Some(work) = of_places.get_mut(slot.place) {
             work.planned.push(slot);
         }

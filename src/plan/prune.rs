@@ -18,7 +18,6 @@ use crate::model::suspicion::Suspicion;
 
 pub use crate::plan::prune::batch::Batch;
 pub use crate::plan::prune::batch::MaxDelete;
-pub use crate::plan::prune::batch::Removal;
 pub use crate::plan::prune::batch::cap;
 
 /// A held copy that a policy could remove; `T` says which one.
@@ -30,10 +29,6 @@ pub struct Prunable<T> {
     pub backup: BackupId,
     /// When the backup was asked for: what policies go by.
     pub created_at: Timestamp,
-    /// When the panel's node reported the archive whole.
-    pub completed_at: Timestamp,
-    /// The archive's length.
-    pub archive_bytes: u64,
     /// The stored object's length: what removing it frees.
     pub stored_bytes: u64,
     /// When it was last proved right: read back, or else made.
@@ -69,27 +64,11 @@ pub enum StoreRetention {
     WithoutDate,
 }
 
-/// A removal that an earlier run began and that is to be finished, whatever the policy says now: the copy
-/// is no longer held.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Begun<T> {
-    /// Which one.
-    pub copy: T,
-    /// The backup.
-    pub backup: BackupId,
-    /// When the backup was asked for.
-    pub created_at: Timestamp,
-    /// The stored object's length.
-    pub stored_bytes: u64,
-}
-
 /// All that decides about one server at one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts<T> {
     /// Its held copies there, in any order.
     pub copies: Vec<Prunable<T>>,
-    /// Removals there that were begun and not done.
-    pub begun: Vec<Begun<T>>,
     /// Its newest completed backups among those that the panel still lists and those held there, which
     /// have to be held there: see [`newest`].
     pub newest: Vec<BackupId>,
@@ -272,8 +251,6 @@ impl fmt::Display for Refusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a plan does nothing until it is carried out"]
 pub struct ServerPlan<T> {
-    /// What an earlier run began, oldest first: finished even when the server is refused.
-    pub begun: Vec<Begun<T>>,
     /// Every held copy, newest first, and what the policy says of it.
     pub copies: Vec<Planned<T>>,
     /// Why none of them is removed for all that; empty when the policy is carried out.
@@ -339,8 +316,6 @@ pub fn plan<T>(
 ) -> ServerPlan<T> {
     let mut copies = facts.copies;
     copies.sort_by_key(|copy| Reverse((copy.created_at, copy.backup)));
-    let mut begun = facts.begun;
-    begun.sort_by_key(|begun| (begun.created_at, begun.backup));
 
     let held_newest = newest(
         copies.iter().map(|copy| (copy.backup, copy.created_at)),
@@ -362,11 +337,7 @@ pub fn plan<T>(
     } else {
         refusals(&copies, &facts.newest, facts.suspicion, wishes, now)
     };
-    ServerPlan {
-        begun,
-        copies,
-        refusals,
-    }
+    ServerPlan { copies, refusals }
 }
 
 fn decide<T>(

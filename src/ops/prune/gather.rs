@@ -280,7 +280,6 @@ impl Place {
             .map(|archive| (archive.backup, archive.created_at));
         let facts = Facts {
             copies: copies.collect(),
-            begun: Vec::new(),
             newest: newest(completed, now),
             suspicion: suspicion_of(history, ShrinkAlarm(settings.prune.shrink_alarm), now),
         };
@@ -297,8 +296,6 @@ fn prunable(slot: Slot, held: &PrunableCopy, retention: Option<Retention>) -> Pr
         copy: slot,
         backup: held.key.backup(),
         created_at: held.created_at,
-        completed_at: held.completed_at,
-        archive_bytes: held.stored_bytes,
         stored_bytes: held.stored_bytes,
         proved_at: held.verified_at.unwrap_or(held.mirrored_at),
         lock: if held.is_locked {

@@ -26,8 +26,6 @@ fn copy(number: u64, created_at: Timestamp) -> Copy {
         copy: number,
         backup: id(number),
         created_at,
-        completed_at: created_at,
-        archive_bytes: 90,
         stored_bytes: 100 + number,
         proved_at: now(),
         lock: LockState::Unlocked,
@@ -44,7 +42,6 @@ fn days(days: std::ops::RangeInclusive<u32>) -> Vec<Copy> {
 fn facts(copies: Vec<Copy>) -> Facts<u64> {
     Facts {
         copies,
-        begun: Vec::new(),
         newest: Vec::new(),
         suspicion: None,
     }
@@ -323,60 +320,36 @@ fn the_newest_completed_backups_are_those_of_a_clock_that_can_be_believed_too() 
     assert_eq!(newest([], now()), []);
 }
 
-fn begun(number: u64, created_at: Timestamp) -> Begun<u64> {
-    Begun {
-        copy: number,
-        backup: id(number),
-        created_at,
-        stored_bytes: 1000,
-    }
-}
-
-fn taken(plans: &[ServerPlan<u64>], max_delete: MaxDelete) -> (Vec<u64>, u64, u64) {
+fn taken(plans: &[ServerPlan<u64>], max_delete: MaxDelete) -> (Vec<u64>, u64) {
     let batch = cap(plans, max_delete);
-    let numbers = batch
-        .removals
-        .iter()
-        .map(|removal| *removal.copy())
-        .collect();
-    (numbers, batch.left_over, batch.left_over_bytes)
+    let numbers = batch.removals.iter().map(|copy| copy.copy).collect();
+    (numbers, batch.left_over)
 }
 
 #[test]
-fn a_capped_run_takes_what_was_begun_and_then_the_oldest_over_all_servers() {
+fn a_capped_run_takes_the_oldest_over_all_servers_that_are_not_refused() {
     let one = planned(facts(days(1..=3)), &last(1));
     let other = planned(
-        Facts {
-            begun: vec![begun(51, march(9)), begun(50, march(8))],
-            ..facts(vec![
-                copy(21, "2024-03-01T13:00:00Z".parse().unwrap()),
-                copy(22, march(2)),
-                copy(23, march(3)),
-            ])
-        },
+        facts(vec![
+            copy(21, "2024-03-01T13:00:00Z".parse().unwrap()),
+            copy(22, march(2)),
+            copy(23, march(3)),
+        ]),
         &last(1),
     );
     let refused = planned(
         Facts {
-            begun: vec![begun(60, march(9))],
             suspicion: Some(suspicious()),
             ..facts(days(1..=3))
         },
         &last(1),
     );
     let plans = [one, other, refused];
-    let all = [50, 51, 60, 1, 21, 2, 22];
-    assert_eq!(taken(&plans, MaxDelete::Unlimited), (all.to_vec(), 0, 0));
-    assert_eq!(taken(&plans, MaxDelete::AtMost(7)), (all.to_vec(), 0, 0));
-    assert_eq!(
-        taken(&plans, MaxDelete::AtMost(5)),
-        (all[..5].to_vec(), 2, 102 + 122)
-    );
-    assert_eq!(
-        taken(&plans, MaxDelete::AtMost(1)),
-        (vec![50], 6, 2000 + 101 + 102 + 121 + 122)
-    );
-    assert_eq!(taken(&plans, MaxDelete::AtMost(0)).1, 7);
+    let all = [1, 21, 2, 22];
+    assert_eq!(taken(&plans, MaxDelete::Unlimited), (all.to_vec(), 0));
+    assert_eq!(taken(&plans, MaxDelete::AtMost(4)), (all.to_vec(), 0));
+    assert_eq!(taken(&plans, MaxDelete::AtMost(3)), (all[..3].to_vec(), 1));
+    assert_eq!(taken(&plans, MaxDelete::AtMost(0)), (Vec::new(), 4));
 }
 
 #[test]

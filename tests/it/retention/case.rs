@@ -170,8 +170,6 @@ impl Fixtures {
                     copy: number,
                     backup: self.ids[held.id],
                     created_at: Timestamp::from_second(held.made).unwrap(),
-                    completed_at: Timestamp::from_second(held.made).unwrap(),
-                    archive_bytes: 1,
                     stored_bytes: 1,
                     proved_at: now - SignedDuration::from_hours(held.proved_hours_ago),
                     lock: if held.guard == Guard::Lock {
@@ -194,7 +192,6 @@ impl Fixtures {
                     },
                 })
                 .collect(),
-            begun: Vec::new(),
             newest: vec![newest.map_or(self.ids[MISSING], |held| self.ids[held.id])],
             suspicion: None,
         }
