@@ -163,11 +163,9 @@ pub enum Error {
     #[error("no selected destination has a policy, so there is nothing to apply")]
     NoPolicy,
     /// `--server` of a command for one server names none, or several.
-    #[error("--server names {}", how_many_servers(*.found))]
+    #[error("could not tell which server --server means")]
     NotOneServer {
-        /// How many it names.
-        found: usize,
-        /// Why none was found.
+        /// Why not.
         failures: Vec<Failure>,
     },
     /// `--min-copies` asks for more copies than there are destinations.
@@ -189,13 +187,6 @@ pub enum Error {
     /// The scratch ledger of a dry run could not be made.
     #[error("could not make a scratch ledger for the dry run")]
     Scratch(#[source] std::io::Error),
-}
-
-fn how_many_servers(found: usize) -> String {
-    match found {
-        0 => "no server that could be found".to_owned(),
-        several => format!("{several} servers, and one is needed"),
-    }
 }
 
 fn how_many(found: usize) -> String {

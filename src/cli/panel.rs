@@ -94,8 +94,8 @@ async fn answer(
             Ok(Answer::Create(Box::new(report)))
         }
         PanelTask::SetLock(task) => {
-            let owners = panel::owners(settings, &task.backups)?;
-            let report = panel::lock::set_locks(&parts, &owners, task).await;
+            let known = panel::known(settings, &task.backups)?;
+            let report = panel::lock::set_locks(&parts, &known, task).await;
             Ok(Answer::SetLock(report))
         }
         PanelTask::Delete(job) => {

@@ -5,7 +5,6 @@ pub mod create;
 pub mod delete;
 pub mod find;
 pub mod gone;
-pub mod locate;
 pub mod lock;
 pub mod proof;
 pub mod restore;
@@ -17,7 +16,7 @@ use crate::env::Env;
 use crate::env::StopSignal;
 use crate::ledger;
 use crate::ledger::Ledger;
-use crate::ledger::Owner;
+use crate::ledger::NamedBackup;
 use crate::model::ids::BackupId;
 use crate::model::outcome::Ended;
 use crate::model::outcome::Failure;
@@ -79,13 +78,13 @@ pub fn ledger_if_any(settings: &Settings) -> Option<Ledger> {
     }
 }
 
-/// What the ledger knows of the servers of backups; nothing where there is no ledger.
+/// What the ledger knows of backups; nothing where there is no ledger.
 ///
 /// # Errors
 /// [`Error::Ledger`] when there is one and it can't be asked.
-pub fn owners(settings: &Settings, backups: &[BackupId]) -> Result<Vec<Owner>, Error> {
+pub fn known(settings: &Settings, backups: &[BackupId]) -> Result<Vec<NamedBackup>, Error> {
     match ledger_if_any(settings) {
-        Some(ledger) => Ok(ledger.owners(backups)?),
+        Some(ledger) => Ok(ledger.backups_named(backups)?),
         None => Ok(Vec::new()),
     }
 }

@@ -36,7 +36,7 @@ pub struct StopPatience {
 }
 
 /// Tells a server to stop and waits until it is off; never kills it. `told` is called once it is on its
-/// way down.
+/// way down, or may be.
 ///
 /// # Errors
 /// [`NotStopped`]; the server may stop all the same.
@@ -52,7 +52,16 @@ pub async fn stop(
         PowerState::Offline => return Ok(()),
         PowerState::Stopping => {}
         PowerState::Running | PowerState::Starting | PowerState::Other => {
-            unless(cancel, panel.signal(server, Signal::Stop)).await?;
+            if cancel.is_cancelled() {
+                return Err(NotStopped::Interrupted);
+            }
+            // Once it is sent it is waited for: it must be known whether the server goes down.
+            if let Err(error) = panel.signal(server, Signal::Stop).await {
+                if error.leaves_open() {
+                    told();
+                }
+                return Err(NotStopped::Panel(error));
+            }
         }
     }
     told();

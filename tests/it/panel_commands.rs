@@ -24,7 +24,7 @@ use nestegg::model::outcome::Failure;
 use nestegg::ops::panel::Parts;
 use nestegg::ops::panel::create::Unwatched;
 use nestegg::ops::panel::create::create;
-use nestegg::ops::panel::owners;
+use nestegg::ops::panel::known;
 use nestegg::ops::panel::parts;
 use nestegg::report::json;
 use nestegg::report::panel::CreateReport;
@@ -116,8 +116,8 @@ async fn quick_lock(world: &World, words: &[&str]) -> (LockReport, Exit) {
 }
 
 async fn locked_by(settings: &Settings, parts: &Parts, task: &LockTask) -> (LockReport, Exit) {
-    let owners = owners(settings, &task.backups).unwrap();
-    let report = nestegg::ops::panel::lock::set_locks(parts, &owners, task).await;
+    let known = known(settings, &task.backups).unwrap();
+    let report = nestegg::ops::panel::lock::set_locks(parts, &known, task).await;
     let exit = Exit::of_panel(report.ended, &report.errors, report.as_wanted());
     let mut out = Vec::new();
     json::panel::lock(&report, exit.code(), &mut out).unwrap();

@@ -4,7 +4,6 @@ use jiff::tz::TimeZone;
 
 use crate::config::value::repeatable;
 use crate::ledger;
-use crate::ledger::BackupOf;
 use crate::ledger::CopyFilter;
 use crate::ledger::KnownServer;
 use crate::ledger::Ledger;
@@ -138,17 +137,16 @@ fn by_uuid(
     ledger: &Ledger,
     backup: BackupId,
 ) -> Result<Result<NamedBackup, NoBackup>, ledger::Error> {
-    let mut found = ledger.backups_named(backup)?;
-    if let (Some(one), true) = (found.pop(), found.is_empty()) {
-        return Ok(Ok(one));
-    }
-    if !found.is_empty() {
-        let all = ledger.backups_named(backup)?;
-        let servers = all
+    let mut found = ledger.backups_named(&[backup])?;
+    if found.len() > 1 {
+        let servers = found
             .iter()
             .map(|one| shown(&one.server_name, one.of.server))
             .collect();
         return Ok(Err(NoBackup::Several { backup, servers }));
+    }
+    if let Some(one) = found.pop() {
+        return Ok(Ok(one));
     }
     let known = ledger.known()?.servers;
     let uuid = backup.to_string();
@@ -202,27 +200,18 @@ fn newest_of(
         destinations: None,
     };
     let histories = ledger.histories(&of_server)?;
-    let newest = histories
+    let newest: Vec<BackupId> = histories
         .into_iter()
         .flat_map(|history| history.newest)
-        .next();
-    Ok(match newest {
-        Some(newest) => Ok(NamedBackup {
-            panel: server.panel,
-            of: BackupOf {
-                server: server.id,
-                backup: newest.backup,
-            },
-            server_name: server.name,
-            name: newest.name,
-            created_at: newest.created_at,
-            completed_at: Some(newest.completed_at),
-        }),
-        None => Err(NoBackup::NoneYet {
-            server: shown(&server.name, server.id),
-            by: String::new(),
-        }),
-    })
+        .map(|newest| newest.backup)
+        .take(1)
+        .collect();
+    let named = ledger.backups_named(&newest)?.into_iter();
+    let mut of_it = named.filter(|backup| backup.of.server == server.id);
+    Ok(of_it.next().ok_or_else(|| NoBackup::NoneYet {
+        server: shown(&server.name, server.id),
+        by: String::new(),
+    }))
 }
 
 fn one_server(

@@ -124,14 +124,14 @@ async fn make(
         Ok(backup) if !before.had(&backup) => (backup, Learnt::FromAnswer),
         Ok(_old) => {
             let answer = lost::Answer::OfAnother;
-            match lost::look(task, on, &before, answer).await {
+            match lost::look(parts, task, on, &before, answer).await {
                 Ok(backup) => (backup, Learnt::FromList),
                 Err(failure) => return report.errors.push(failure),
             }
         }
         Err(error) if error.leaves_open() => {
             let answer = lost::Answer::Failed(error);
-            match lost::look(task, on, &before, answer).await {
+            match lost::look(parts, task, on, &before, answer).await {
                 Ok(backup) => (backup, Learnt::FromList),
                 Err(failure) => return report.errors.push(failure),
             }

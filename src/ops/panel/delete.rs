@@ -1,12 +1,8 @@
 //! `panel delete`: backups leave their panel once they are held elsewhere.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-
 use crate::config::Settings;
 use crate::config::settings::panel::delete::DeleteJob;
 use crate::config::settings::panel::delete::MirrorNeed;
-use crate::ledger::CopyFilter;
 use crate::model::backup::Backup;
 use crate::model::backup::CompletedBackup;
 use crate::model::backup::LockState;
@@ -18,11 +14,11 @@ use crate::model::outcome::Scope;
 use crate::model::text::shown_name;
 use crate::ops::Error;
 use crate::ops::panel::Parts;
+use crate::ops::panel::find::Place;
+use crate::ops::panel::find::Search;
+use crate::ops::panel::find::the_backups;
 use crate::ops::panel::gone;
-use crate::ops::panel::locate::Located;
-use crate::ops::panel::locate::Place;
-use crate::ops::panel::locate::locate;
-use crate::ops::panel::proof;
+use crate::ops::panel::known;
 use crate::ops::panel::proof::Prover;
 use crate::ops::restore::panel::consent;
 use crate::ops::restore::panel::consent::Asker;
@@ -50,33 +46,24 @@ pub async fn delete(
 ) -> Result<DeleteReport, Error> {
     let started_at = parts.env.now();
     let prover = Prover::open(settings, &parts.tuning).await?;
-    let hints = hints(settings, &job.backups)?;
-    let Located {
-        found,
-        failures: not_asked,
-    } = locate(parts, &hints, &job.backups).await;
-    let is_all_found = found.len() == job.backups.len();
+    let remembered = known(settings, &job.backups)?;
+    let search = the_backups(parts, &remembered, job.within, &job.backups).await;
     let mut backups = Vec::new();
     for id in &job.backups {
-        backups.push(match found.get(id) {
-            None => unfound(*id, parts, &not_asked),
-            Some(place) => begun(*id, place, &prover, job.need)?,
-        });
+        backups.push(begun(*id, &search, &prover, job.need)?);
     }
-    let mut errors = parts.failures.clone();
-    if !is_all_found {
-        let known: Vec<String> = job.backups.iter().map(ToString::to_string).collect();
-        errors.extend(
-            not_asked
-                .into_iter()
-                .filter(|failure| !known.contains(&failure.id)),
-        );
-    }
+    // Those about a backup are told with it.
+    let mut errors = search.failures.clone();
+    errors.retain(|failure| {
+        backups
+            .iter()
+            .all(|one| one.failure.as_ref() != Some(failure))
+    });
     let mut deletion = Deleting {
         parts,
         prover: &prover,
         need: job.need,
-        found: &found,
+        search: &search,
     };
     if deletion.agreed(&mut backups, asker).await {
         for backup in &mut backups {
@@ -94,76 +81,38 @@ pub async fn delete(
     })
 }
 
-/// On which servers the ledger remembers the backups.
-fn hints(settings: &Settings, backups: &[BackupId]) -> Result<BTreeMap<BackupId, ServerId>, Error> {
-    let wanted: BTreeSet<BackupId> = backups.iter().copied().collect();
-    let copies = proof::read(settings, |ledger| ledger.copies(&CopyFilter::default()))?;
-    let copies = copies.unwrap_or_default().into_iter();
-    Ok(copies
-        .filter(|copy| wanted.contains(&copy.backup))
-        .map(|copy| (copy.backup, copy.server))
-        .collect())
-}
-
-fn unfound(id: BackupId, parts: &Parts, failures: &[Failure]) -> DeletedBackup {
-    let own = failures
-        .iter()
-        .find(|failure| failure.id == id.to_string())
-        .cloned();
-    let is_stopped = parts.env.cancel.is_cancelled();
-    let failure = own.or_else(|| {
-        (!is_stopped).then(|| Failure {
-            scope: Scope::Backup,
-            id: id.to_string(),
-            kind: failures
-                .first()
-                .map_or(FailureKind::NotFound, |failure| failure.kind),
-            message: if failures.is_empty() {
-                "no server that this key sees has such a backup, and the ledger knows of none"
-                    .to_owned()
-            } else {
-                "it was not found on the servers that could be asked".to_owned()
-            },
-            hint: "check the uuid, and name the server with --server".to_owned(),
-        })
-    });
-    DeletedBackup {
-        backup: id,
-        found: None,
-        deletion: match failure {
-            Some(_) => Deletion::NotDeleted,
-            None => Deletion::NotReached,
-        },
-        copies: Vec::new(),
-        failure,
-    }
-}
-
 /// How it stands before anything is done: what may go is not reached yet.
 fn begun(
     id: BackupId,
-    place: &Place<'_>,
+    search: &Search<'_>,
     prover: &Prover<'_>,
     need: MirrorNeed,
 ) -> Result<DeletedBackup, Error> {
     let mut begun = DeletedBackup {
         backup: id,
-        found: Some(found_as(place)),
+        found: None,
         deletion: Deletion::NotReached,
         copies: Vec::new(),
         failure: None,
     };
-    let Some(backup) = &place.backup else {
+    if let Some(place) = search.gone.get(&id) {
+        begun.found = Some(found_as(place, None));
         begun.deletion = Deletion::AlreadyGone;
-        return Ok(begun);
-    };
-    match must_be_held(backup, need) {
-        Err(failure) => begun.failure = Some(failure),
-        Ok(None) => {}
-        Ok(Some(completed)) => {
-            begun.copies = prover.by_ledger(place.server.id, completed)?;
-            begun.failure = gone::not_held(id, &begun.copies);
+    } else if let Some(there) = search.found.get(&id) {
+        begun.found = Some(found_as(&there.place, Some(&there.backup)));
+        match must_be_held(&there.backup, need) {
+            Err(failure) => begun.failure = Some(failure),
+            Ok(None) => {}
+            Ok(Some(completed)) => {
+                begun.copies = prover.by_ledger(there.place.server.server, completed)?;
+                begun.failure = gone::not_held(id, &begun.copies);
+            }
         }
+    } else {
+        let text = id.to_string();
+        let mut failures = search.failures.iter();
+        let own = failures.find(|one| one.scope == Scope::Backup && one.id == text);
+        begun.failure = own.cloned();
     }
     if begun.failure.is_some() {
         begun.deletion = Deletion::NotDeleted;
@@ -171,15 +120,15 @@ fn begun(
     Ok(begun)
 }
 
-fn found_as(place: &Place<'_>) -> FoundBackup {
-    let record = place.backup.as_ref().map(Backup::record);
+fn found_as(place: &Place<'_>, backup: Option<&Backup>) -> FoundBackup {
+    let record = backup.map(Backup::record);
     FoundBackup {
-        panel: place.target.client.name().clone(),
-        server: place.server.id,
+        panel: place.server.panel.clone(),
+        server: place.server.server,
         server_name: place.server.name.clone(),
         name: record.map(|record| record.name.clone()),
         created_at: record.map(|record| record.created_at),
-        bytes: match &place.backup {
+        bytes: match backup {
             Some(Backup::Completed(backup)) => Some(backup.archive_bytes),
             Some(Backup::Pending(_) | Backup::Failed(_)) | None => None,
         },
@@ -221,7 +170,7 @@ struct Deleting<'a> {
     parts: &'a Parts,
     prover: &'a Prover<'a>,
     need: MirrorNeed,
-    found: &'a BTreeMap<BackupId, Place<'a>>,
+    search: &'a Search<'a>,
 }
 
 impl Deleting<'_> {
@@ -274,10 +223,10 @@ impl Deleting<'_> {
         if self.parts.env.cancel.is_cancelled() {
             return Ok(());
         }
-        let Some(place) = self.found.get(&backup.backup) else {
+        let Some(there) = self.search.found.get(&backup.backup) else {
             return Ok(());
         };
-        let (panel, server) = (&place.target.client, &place.server.id);
+        let (panel, server) = (&there.place.target.client, &there.place.server.server);
         let outcome = match panel.backup(server, &backup.backup).await {
             Err(panel::Error::UnknownBackup { .. }) => Ok(Deletion::AlreadyGone),
             Err(error) => Err(error.failure(Scope::Backup, backup.backup.to_string())),

@@ -5,6 +5,7 @@ use crate::model::ids::ServerId;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
+use crate::model::outcome::chain;
 use crate::panel;
 use crate::panel::PanelClient;
 use crate::report::panel::copies::CopyFound;
@@ -20,25 +21,32 @@ pub async fn delete(
     server: &ServerId,
     backup: &BackupId,
 ) -> Result<Deletion, Failure> {
-    match panel.delete_backup(server, backup).await {
-        Ok(()) => {}
+    let asked = panel.delete_backup(server, backup).await;
+    let lost = match asked {
+        Ok(()) => None,
         // It went between the look and the call; or the first of two tries did it.
         Err(panel::Error::UnknownBackup { .. }) => return Ok(Deletion::AlreadyGone),
+        Err(error) if error.leaves_open() => Some(error),
         Err(error) => return Err(explained(&error, *backup)),
-    }
-    match panel.backup(server, backup).await {
-        Err(panel::Error::UnknownBackup { .. }) => Ok(Deletion::Deleted),
-        Ok(_still_there) => Err(Failure {
+    };
+    match (panel.backup(server, backup).await, lost) {
+        (Err(panel::Error::UnknownBackup { .. }), _) => Ok(Deletion::Deleted),
+        (Ok(_still_there), Some(error)) => Err(explained(&error, *backup)),
+        (Ok(_still_there), None) => Err(Failure {
             scope: Scope::Backup,
             id: backup.to_string(),
             kind: FailureKind::Protocol,
             message: "the panel said that it deleted the backup, and lists it still".to_owned(),
             hint: "look into the panel's own log (storage/logs), and run this again".to_owned(),
         }),
-        Err(error) => {
+        (Err(error), lost) => {
+            let what = match &lost {
+                Some(lost) => chain(lost),
+                None => "the panel said that it deleted the backup".to_owned(),
+            };
             let mut failure = error.failure(Scope::Backup, backup.to_string());
             failure.message = format!(
-                "the panel said that it deleted the backup, and whether it did is not known: {}",
+                "{what}, and whether it did is not known: {}",
                 failure.message
             );
             Err(failure)

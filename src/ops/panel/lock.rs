@@ -1,9 +1,8 @@
 //! `nestegg panel lock` and `unlock`.
 
 use crate::config::settings::panel::LockTask;
-use crate::config::settings::panel::Within;
 use crate::ledger::LockOwner;
-use crate::ledger::Owner;
+use crate::ledger::NamedBackup;
 use crate::model::backup::LockState;
 use crate::model::ids::BackupId;
 use crate::model::outcome::Failure;
@@ -11,6 +10,9 @@ use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
 use crate::ops::panel::Parts;
 use crate::ops::panel::find::FoundBackup;
+use crate::ops::panel::find::Place;
+use crate::ops::panel::find::Reach;
+use crate::ops::panel::find::not_found;
 use crate::ops::panel::find::the_backups;
 use crate::panel;
 use crate::panel::LockChange;
@@ -21,16 +23,13 @@ use crate::report::panel::LockRow;
 /// Makes sure that backups are locked, or that they are not, one after the other, and says of each
 /// whether it was changed.
 ///
-/// `owners` is what the ledger knows of them. A signal is heeded between two backups: a wish that was
+/// `known` is what the ledger knows of them. A signal is heeded between two backups: a wish that was
 /// sent is seen through.
-pub async fn set_locks(parts: &Parts, owners: &[Owner], task: &LockTask) -> LockReport {
+pub async fn set_locks(parts: &Parts, known: &[NamedBackup], task: &LockTask) -> LockReport {
     let at = parts.env.now();
-    let known: &[Owner] = match task.within {
-        Within::Anywhere => owners,
-        Within::NamedServers => &[],
-    };
-    let search = the_backups(parts, known, &task.backups).await;
+    let search = the_backups(parts, known, task.within, &task.backups).await;
     let mut errors = search.failures;
+    errors.extend(search.gone.keys().map(|id| not_found(*id, Reach::All)));
     let mut found = search.found;
     let mut rows = Vec::new();
     for backup in &task.backups {
@@ -50,16 +49,11 @@ pub async fn set_locks(parts: &Parts, owners: &[Owner], task: &LockTask) -> Lock
                 is: None,
             },
             Some(found) => {
-                let is_runs = |owner: &Owner| {
-                    owner.backup == *backup
-                        && owner.server == found.server.server
-                        && owner.lock == LockOwner::Run
-                };
-                let lock = if owners.iter().any(is_runs) {
-                    LockOwner::Run
-                } else {
-                    LockOwner::Operator
-                };
+                let server = found.place.server.server;
+                let is_it =
+                    |known: &&NamedBackup| known.of.backup == *backup && known.of.server == server;
+                let recorded = known.iter().find(is_it);
+                let lock = recorded.map_or(LockOwner::Operator, |known| known.lock);
                 set_lock(found, task.wanted, lock, &mut errors).await
             }
         };
@@ -81,8 +75,7 @@ async fn set_lock(
     errors: &mut Vec<Failure>,
 ) -> LockRow {
     let FoundBackup {
-        target,
-        server,
+        place: Place { target, server },
         backup,
     } = found;
     let record = backup.record();

@@ -26,9 +26,9 @@ use crate::model::server::Server;
 use crate::model::server::ServerState;
 use crate::model::text::shown_name;
 use crate::ops;
-use crate::ops::mirror::PanelTarget;
-use crate::ops::mirror::servers::choose;
 use crate::ops::panel::Parts;
+use crate::ops::panel::find::FoundServer;
+use crate::ops::panel::find::the_server;
 use crate::ops::panel::proof;
 use crate::ops::panel::restore::error::Error;
 use crate::ops::panel::restore::watch::Log;
@@ -83,7 +83,7 @@ pub async fn restore(
     asker: &dyn Asker,
 ) -> Result<PanelRestoreReport, ops::Error> {
     let started_at = parts.env.now();
-    let (target, server) = one_server(parts).await?;
+    let FoundServer { target, server } = one_server(parts, job).await?;
     let mut restoring = Restoring {
         parts,
         panel: &target.client,
@@ -128,31 +128,16 @@ pub async fn restore(
 }
 
 /// The one server that is meant.
-async fn one_server(parts: &Parts) -> Result<(&PanelTarget, Server), ops::Error> {
-    let mut found = Vec::new();
-    let mut failures = parts.failures.clone();
-    for target in &parts.targets {
-        match parts.unless_stopped(choose(target)).await {
-            Some(Ok(chosen)) => {
-                failures.extend(chosen.failures);
-                found.extend(chosen.servers.into_iter().map(|server| (target, server)));
-            }
-            Some(Err(failure)) => failures.push(failure),
-            None => {
-                let signal = parts.env.stopped_by();
-                return Err(ops::Error::Stopped(
-                    signal.unwrap_or(crate::env::StopSignal::Interrupt),
-                ));
-            }
-        }
-    }
-    match (found.pop(), found.len()) {
-        (Some(one), 0) => Ok(one),
-        (last, others) => Err(ops::Error::NotOneServer {
-            found: others + usize::from(last.is_some()),
-            failures,
-        }),
-    }
+async fn one_server<'p>(
+    parts: &'p Parts,
+    job: &PanelRestoreJob,
+) -> Result<FoundServer<'p>, ops::Error> {
+    the_server(parts, &job.server)
+        .await
+        .map_err(|failures| match parts.env.stopped_by() {
+            Some(signal) => ops::Error::Stopped(signal),
+            None => ops::Error::NotOneServer { failures },
+        })
 }
 
 /// Where the ledger has verified copies, as far as it can be read: a word of comfort, no more.
@@ -229,7 +214,7 @@ impl Restoring<'_> {
             PowerState::Offline | PowerState::Stopping | PowerState::Other => false,
         };
         self.stop(now.state).await?;
-        self.begin().await?;
+        self.begin(&log, &name).await?;
         let seen = watch::until_ended(self, &log, &name).await?;
         match seen {
             Seen::Complete => self.start().await?,
@@ -299,8 +284,8 @@ impl Restoring<'_> {
     }
 
     /// Asks the panel. An answer that was lost, and an error that may have come after the deed, leave
-    /// it to the server's state whether the restore is under way.
-    async fn begin(&mut self) -> Result<(), Error> {
+    /// it to the server's state and the log whether the restore is under way, or over.
+    async fn begin(&mut self, log: &Log, name: &str) -> Result<(), Error> {
         if self.parts.env.cancel.is_cancelled() {
             return Err(Error::Interrupted);
         }
@@ -325,16 +310,14 @@ impl Restoring<'_> {
             self.start_after_refusal().await;
             return Err(Error::Refused(error));
         }
-        match self.panel.server(&self.server.to_string()).await {
-            Ok(server) if server.state == ServerState::Restoring => {
-                self.notes.push(format!(
-                    "the panel's answer was an error, and the restore is under way all the same: {error}"
-                ));
-                self.reached = Reached::Begun;
-                Ok(())
-            }
-            Ok(_) | Err(_) => Err(error.into()),
+        if !watch::has_begun(self, log, name).await {
+            return Err(error.into());
         }
+        self.notes.push(format!(
+            "the panel's answer was an error, and the restore was under way all the same: {error}"
+        ));
+        self.reached = Reached::Begun;
+        Ok(())
     }
 
     async fn start(&mut self) -> Result<(), Error> {

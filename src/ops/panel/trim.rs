@@ -17,6 +17,7 @@ use crate::ops::mirror::servers::choose;
 use crate::ops::panel::Parts;
 use crate::ops::panel::gone;
 use crate::ops::panel::proof::Prover;
+use crate::panel;
 use crate::panel::BackupListing;
 use crate::plan::trim;
 use crate::plan::trim::Candidate;
@@ -169,7 +170,7 @@ impl Trimming<'_> {
         };
         let now = self.plan(server, listing)?;
         let Some(now) = now.into_iter().find(|planned| planned.id() == id) else {
-            backup.became = Became::AlreadyGone;
+            backup.became = unlisted(target, server, id).await;
             return Ok(());
         };
         let completed = match (&now.fate, &now.candidate.backup) {
@@ -217,6 +218,18 @@ impl Trimming<'_> {
             failure.hint = format!("run `nestegg mirror --backup {id}` first");
         }
         Some(failure)
+    }
+}
+
+/// What became of a backup that a list shows no more: lists hide rows while others come and go
+/// (`panel-contract.md` section 3), so it is asked for.
+async fn unlisted(target: &PanelTarget, server: &Server, id: BackupId) -> Became {
+    match target.client.backup(&server.id, &id).await {
+        Err(panel::Error::UnknownBackup { .. }) => Became::AlreadyGone,
+        Ok(_there) => Became::Changed {
+            now: "the server's list moved while it was read".to_owned(),
+        },
+        Err(error) => Became::NotDeleted(error.failure(Scope::Backup, id.to_string())),
     }
 }
 

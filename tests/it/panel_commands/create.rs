@@ -245,12 +245,34 @@ async fn a_lost_answer_without_a_new_backup_is_a_failure_that_is_not_repeated() 
         };
         assert!(told.contains(message), "{told}");
         assert!(
-            told.ends_with("; the server's list has no new backup, so none was begun"),
+            told.ends_with("; the server's list has no new backup so far"),
             "{told}"
         );
         assert_eq!(changes(&world), ["POST "]);
         assert_eq!(world.panel.backups_of(server).len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_backup_that_the_list_shows_later_than_a_proxy_gives_up_is_found() {
+    let (world, server, _) = World::with_backup(Archive::small(1)).await;
+    world
+        .panel
+        .on(Call::Create(server), Times::Next(1), Fault::BadGateway);
+    // The list before the wish, the look right after it, and the one that shows what came of it.
+    let listed = Call::BackupsOf(server);
+    world.panel.before(listed, move |script| {
+        script.before(listed, move |script| {
+            script.before(listed, move |script| {
+                script.add_in_progress(server, "late", None);
+            });
+        });
+    });
+    let (report, exit) = quick_create(&world, &["--server", "Survival"]).await;
+    assert_eq!(exit.code(), 0, "{report:?}");
+    let made = *world.panel.backups_of(server).last().unwrap();
+    assert_eq!(report.made.unwrap().backup.record().id, made);
+    assert_eq!(changes(&world), ["POST "]);
 }
 
 #[tokio::test]

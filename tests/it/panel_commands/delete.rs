@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use nestegg::model::ids::BackupId;
 use nestegg::report::json::panel::DELETE_SCHEMA;
 use serde_json::json;
 
@@ -80,6 +81,135 @@ async fn what_is_not_held_everywhere_stays_and_where_it_is_missing_is_told() {
         .await;
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     assert_eq!(scene.there(), [2]);
+}
+
+#[tokio::test]
+async fn a_copy_that_prune_is_removing_is_not_held() {
+    let scene = Mirrored::of(2).await;
+    scene.begin_removal("nas", scene.backups[0]);
+    let id = scene.backups[0].to_string();
+    let ran = scene.panel(&["delete", &id, "--yes"]).await;
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("it is not held, verified, at nas (the ledger knows of no copy there)"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!((scene.there(), scene.deletions_asked()), (vec![1, 2], 0));
+}
+
+#[tokio::test]
+async fn a_removal_that_begins_while_it_is_asked_about_holds_the_backup() {
+    let scene = Mirrored::of(1).await;
+    let id = scene.backups[0];
+    // The ledger was asked once by then, and said that it is held.
+    let ledger = scene.world.ledger();
+    scene.world.panel.before(Call::Backup(id), move |script| {
+        script.before(Call::Backup(id), move |_| {
+            let ledger = rusqlite::Connection::open(ledger).unwrap();
+            let sql = "DELETE FROM copies WHERE destination_id =
+                (SELECT id FROM destinations WHERE name = 'nas')";
+            assert_eq!(ledger.execute(sql, []).unwrap(), 1);
+        });
+    });
+    let ran = scene.panel(&["delete", &id.to_string(), "--yes"]).await;
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert_eq!((scene.there(), scene.deletions_asked()), (vec![1], 0));
+}
+
+/// Two panels, each with a server of the same name; one backup of the second.
+async fn two_panels() -> (World, World, BackupId, String) {
+    let (first, _, _) = World::with_backup(Archive::small(1)).await;
+    let (second, _, id) = World::with_backup(Archive::small(2)).await;
+    let mut config = String::new();
+    for (name, world) in [("first", &first), ("second", &second)] {
+        let key = first.path(name);
+        fs::write(&key, world.panel.key()).unwrap();
+        let (url, key) = (world.panel.url(), key.display());
+        config +=
+            &format!("[[panel]]\nname = \"{name}\"\nurl = \"{url}\"\napi_key_file = \"{key}\"\n");
+    }
+    let file = first.path("two.toml");
+    fs::write(&file, config).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (first, second, id, file)
+}
+
+#[tokio::test]
+async fn a_server_without_it_is_not_taken_for_another_panels_of_the_same_name() {
+    let (first, second, id, config) = two_panels().await;
+    let text = id.to_string();
+    let words = [
+        "panel",
+        "delete",
+        &text,
+        "--server",
+        "Survival",
+        "--yes",
+        "--even-if-not-mirrored",
+        "--config",
+        &config,
+    ];
+    let ran = first.run(&words).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("deleted: "), "{}", ran.stdout);
+    assert!(second.panel.backup(id).is_none());
+    // Neither of the two says of which it was.
+    let ran = first.run(&words).await;
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("no server that was looked at has this backup")
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_gone_already_while_a_panel_that_may_have_it_is_away() {
+    let (first, second, id, config) = two_panels().await;
+    second.panel.set_key("ptlc_another");
+    for more in [&[][..], &["--server", "Survival"]] {
+        let text = id.to_string();
+        let mut words = vec!["panel", "delete", &text, "--yes", "--config", &config];
+        words.extend(more);
+        let ran = first.run(&words).await;
+        assert_eq!(ran.code, Some(12), "{}", ran.stderr);
+        assert_eq!(ran.stdout, format!("not deleted: {id}\n"), "{more:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_the_key_is_not_shown_says_nothing_of_its_backups() {
+    let scene = Mirrored::of(1).await;
+    scene.world.panel.add_server("Another");
+    scene
+        .world
+        .panel
+        .edit_server(scene.server, |row| row.access = Access::Stranger);
+    let id = scene.backups[0].to_string();
+    let (ran, document) = scene.json(DELETE_SCHEMA, &["delete", &id, "--yes"]).await;
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert_eq!(document["backups"][0]["state"], "not_deleted");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_is_made_up_for_by_a_look() {
+    let scene = Mirrored::of(1).await;
+    let id = scene.backups[0];
+    // The third call about it is the deletion.
+    scene.world.panel.before(Call::Backup(id), move |script| {
+        script.before(Call::Backup(id), move |script| {
+            script.before(Call::Backup(id), move |script| {
+                script.delete_backup(id);
+                script.on(Call::Backup(id), Times::Next(1), Fault::Html);
+            });
+        });
+    });
+    let (ran, document) = scene
+        .json(DELETE_SCHEMA, &["delete", &id.to_string(), "--yes"])
+        .await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(document["backups"][0]["state"], "deleted");
 }
 
 #[tokio::test]
@@ -187,7 +317,7 @@ async fn a_lock_that_is_set_between_the_look_and_the_deletion_holds() {
 }
 
 /// Locks a backup right before the second or third call about it.
-fn lock_before(scene: &Mirrored, id: nestegg::model::ids::BackupId, more: u32) {
+fn lock_before(scene: &Mirrored, id: BackupId, more: u32) {
     scene.world.panel.before(Call::Backup(id), move |script| {
         script.before(Call::Backup(id), move |script| {
             if more == 0 {

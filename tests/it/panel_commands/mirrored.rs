@@ -4,8 +4,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
+use nestegg::env::Clock;
+use nestegg::ledger::CopyFilter;
+use nestegg::ledger::Ledger;
 use nestegg::model::ids::BackupId;
 use nestegg::model::ids::ServerId;
+use nestegg::model::key::ObjectKey;
+use nestegg::model::key::ObjectKind;
 use serde_json::Value;
 
 use crate::support::archive::Archive;
@@ -85,6 +90,26 @@ impl Mirrored {
     /// Where a place keeps an archive.
     pub(super) fn archive(&self, place: &str, backup: BackupId) -> PathBuf {
         World::archive_at(&self.root(place), self.server, backup)
+    }
+
+    /// Begins to remove the copy of one backup at a place, as `prune` would, and leaves it at that: both
+    /// objects still stand there.
+    pub(super) fn begin_removal(&self, place: &str, backup: BackupId) {
+        let archive = self.archive(place, backup);
+        let sidecar = fs::read(archive.with_file_name(format!("{backup}.json"))).unwrap();
+        let mut ledger = Ledger::open(&self.world.ledger()).unwrap();
+        let now = Clock::System.now();
+        let run = ledger.begin_run("prune", now).unwrap();
+        let copies = ledger.copies(&CopyFilter::default()).unwrap();
+        let held = copies
+            .iter()
+            .find(|copy| copy.destination.as_str() == place);
+        let location = &held.unwrap().location;
+        let destination = ledger.find_destination(location).unwrap().unwrap();
+        let key = ObjectKey::for_backup(self.server, backup, ObjectKind::Archive);
+        ledger
+            .intend_removal(run, destination, &key, "no rule keeps it", &sidecar, now)
+            .unwrap();
     }
 
     /// Runs a `panel` command.

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use nestegg::config::settings::panel::CreateTask;
 use nestegg::config::settings::panel::LockTask;
 use nestegg::config::settings::panel::Wait;
@@ -12,6 +13,9 @@ use nestegg::config::settings::panel::Within;
 use nestegg::env::Clock;
 use nestegg::env::Env;
 use nestegg::exit::Exit;
+use nestegg::ledger::BackupOf;
+use nestegg::ledger::LockOwner;
+use nestegg::ledger::NamedBackup;
 use nestegg::model::backup::Backup;
 use nestegg::model::backup::ChecksumPolicy;
 use nestegg::model::backup::LockState;
@@ -248,20 +252,25 @@ async fn recorded_toggles_lock_and_unlock() {
         })
         .await;
         let id = recording(&format!("{before}.http")).uuid();
-        let owner = nestegg::ledger::Owner {
+        let known = NamedBackup {
             panel: "main".parse().unwrap(),
-            server: crate::recordings::server_id(),
+            of: BackupOf {
+                server: crate::recordings::server_id(),
+                backup: id,
+            },
             identifier: SERVER.to_owned(),
             server_name: "Survival".to_owned(),
-            backup: id,
-            lock: nestegg::ledger::LockOwner::Operator,
+            name: "nightly".to_owned(),
+            created_at: Timestamp::UNIX_EPOCH,
+            completed_at: None,
+            lock: LockOwner::Operator,
         };
         let task = LockTask {
             backups: vec![id],
             wanted,
             within: Within::Anywhere,
         };
-        let report = set_locks(&parts(&playback), &[owner], &task).await;
+        let report = set_locks(&parts(&playback), &[known], &task).await;
         let exit = Exit::of_panel(report.ended, &report.errors, report.as_wanted());
         assert_eq!(exit.code(), code, "{answer} {:?}", report.errors);
         let told = messages(&report.errors).join("; ");

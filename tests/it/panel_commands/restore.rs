@@ -34,6 +34,7 @@ use crate::support::fake_panel::Condition;
 use crate::support::fake_panel::Dialect;
 use crate::support::fake_panel::Disk;
 use crate::support::fake_panel::Fault;
+use crate::support::fake_panel::HostCall;
 use crate::support::fake_panel::LogFilter;
 use crate::support::fake_panel::LogIds;
 use crate::support::fake_panel::Power;
@@ -533,6 +534,87 @@ async fn an_answer_that_was_lost_is_no_failure_when_the_restore_is_under_way() {
         report.notes.join("\n").contains("under way all the same"),
         "{report:?}"
     );
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_no_failure_when_the_restore_is_over_by_then() {
+    for (event, exit) in [
+        ("server:backup.restore-complete", Exit::Done),
+        ("server.backup.restore-failed", Exit::Partial),
+    ] {
+        let scene = Scene::new().await;
+        scene.running();
+        let (server, backup) = (scene.server, scene.backup);
+        scene
+            .world
+            .panel
+            .on(Call::Restore(backup), Times::Next(1), Fault::BadGateway);
+        scene
+            .world
+            .panel
+            .before(Call::Restore(backup), move |script| {
+                script.log_activity(server, event, serde_json::json!({"name": "nightly"}));
+            });
+        let (report, ended) = scene.restore(&["--no-truncate", "--yes"]).await;
+        assert_eq!(ended, exit, "{report:?}");
+        let power = match exit {
+            Exit::Done => ServerPower::StartedAgain,
+            _ => ServerPower::LeftStopped,
+        };
+        assert_eq!(report.power, power);
+    }
+}
+
+#[tokio::test]
+async fn a_stop_whose_answer_is_lost_is_told_as_one_that_may_have_come_through() {
+    let scene = Scene::new().await;
+    scene.running();
+    scene.world.panel.on(
+        Call::Host(scene.server, HostCall::Power),
+        Times::Next(1),
+        Fault::ClosedAfter,
+    );
+    let (report, exit) = scene.restore(&["--truncate", "--yes"]).await;
+    assert_eq!(
+        (exit, report.end, report.power),
+        (
+            Exit::Failed,
+            RestoreState::NotBegun,
+            ServerPower::LeftStopped
+        ),
+        "{report:?}"
+    );
+    assert!(scene.is_untouched());
+}
+
+#[tokio::test]
+async fn a_word_that_names_several_servers_restores_into_none() {
+    let scene = Scene::new().await;
+    scene.running();
+    scene.world.panel.add_server("Survival two");
+    let url = scene.world.panel.url();
+    let id = scene.backup.to_string();
+    let ran = scene
+        .world
+        .run(&[
+            "panel",
+            "restore",
+            &id,
+            "--server",
+            "Surv*",
+            "--panel",
+            &url,
+            "--truncate",
+            "--yes",
+        ])
+        .await;
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("`Surv*` names 2 servers"),
+        "{}",
+        ran.stderr
+    );
+    assert!(scene.world.panel.deeds().is_empty());
 }
 
 #[tokio::test]

@@ -194,6 +194,53 @@ async fn a_copy_that_is_gone_holds_its_backup_and_the_others_go() {
 }
 
 #[tokio::test]
+async fn a_copy_that_prune_is_removing_is_not_counted() {
+    let scene = Mirrored::of(3).await;
+    scene.begin_removal("nas", scene.backups[0]);
+    let words = ["trim", "--server", "Survival", "--keep", "1", "--apply"];
+    let (ran, document) = scene.json(TRIM_SCHEMA, &words).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(
+        told(&document),
+        [
+            "nightly 3: stays newest 1/1",
+            "nightly 2: deleted",
+            "nightly 1: stays only 1 of 2 copies",
+        ]
+    );
+    assert_eq!(scene.there(), [1, 3]);
+}
+
+#[tokio::test]
+async fn a_backup_that_a_list_hides_is_not_called_gone() {
+    let scene = Mirrored::of(2).await;
+    let server = scene.server;
+    // The list before the deletion has moved.
+    let empty = json!({"object": "list", "data": [], "meta": {"backup_count": 0, "pagination":
+        {"total": 0, "count": 0, "per_page": 50, "current_page": 1, "total_pages": 1, "links": {}}}});
+    scene
+        .world
+        .panel
+        .before(Call::BackupsOf(server), move |script| {
+            script.before(Call::BackupsOf(server), move |script| {
+                let hidden = Fault::Says(empty.to_string());
+                script.on(Call::BackupsOf(server), Times::Next(1), hidden);
+            });
+        });
+    let words = ["trim", "--server", "Survival", "--keep", "1", "--apply"];
+    let (ran, document) = scene.json(TRIM_SCHEMA, &words).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(
+        told(&document),
+        [
+            "nightly 2: stays newest 1/1",
+            "nightly 1: changed the server's list moved while it was read",
+        ]
+    );
+    assert_eq!(scene.there(), [1, 2]);
+}
+
+#[tokio::test]
 async fn a_destination_that_is_away_counts_for_nothing() {
     let scene = Mirrored::of(3).await;
     fs::rename(scene.root("nas"), scene.root("unmounted")).unwrap();

@@ -281,7 +281,7 @@ pub(crate) fn quick_tuning() -> Tuning {
     };
     tuning.panel_restore = PanelRestoreTuning {
         poll: Duration::from_millis(20),
-        log_patience: Duration::from_millis(200),
+        log_patience: Duration::from_secs(1),
     };
     tuning.transfer.first_wait = Duration::from_millis(10);
     tuning.transfer.max_wait = Duration::from_millis(50);

@@ -3,6 +3,8 @@
 use clap::Args;
 
 use crate::cli::args::panel::WhomArgs;
+use crate::cli::args::panel::lock::each_once;
+use crate::cli::args::panel::lock::within;
 use crate::config::flags::panel::PanelFlags;
 use crate::config::flags::panel::PanelWish;
 use crate::config::settings::panel::delete::DeleteJob;
@@ -34,14 +36,9 @@ pub struct DeleteArgs {
 impl DeleteArgs {
     /// What was typed, as far as settings depend on it.
     pub(super) fn flags(&self) -> PanelFlags {
-        let mut backups: Vec<BackupId> = Vec::new();
-        for backup in &self.backups {
-            if !backups.contains(backup) {
-                backups.push(*backup);
-            }
-        }
         let job = DeleteJob {
-            backups,
+            backups: each_once(&self.backups),
+            within: within(self.server.as_slice()),
             need: if self.even_if_not_mirrored {
                 MirrorNeed::Nothing
             } else {
@@ -49,8 +46,8 @@ impl DeleteArgs {
             },
             consent: self.consent.consent(),
         };
-        let servers: Vec<ServerSelector> = self.server.iter().cloned().collect();
-        self.whom.flags(&servers, None, PanelWish::Delete(job))
+        let servers = self.server.as_slice();
+        self.whom.flags(servers, None, PanelWish::Delete(job))
     }
 }
 

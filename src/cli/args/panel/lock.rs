@@ -28,22 +28,32 @@ pub struct LockArgs {
 impl LockArgs {
     /// What was typed.
     pub(super) fn flags(&self, wanted: LockState) -> PanelFlags {
-        let mut backups = Vec::new();
-        for backup in &self.backups {
-            if !backups.contains(backup) {
-                backups.push(*backup);
-            }
-        }
         let task = LockTask {
-            backups,
+            backups: each_once(&self.backups),
             wanted,
-            within: if self.server.is_empty() {
-                Within::Anywhere
-            } else {
-                Within::NamedServers
-            },
+            within: within(&self.server),
         };
         self.whom
             .flags(&self.server, None, PanelWish::SetLock(task))
+    }
+}
+
+/// Backups each once, in the order in which they were typed.
+pub(super) fn each_once(typed: &[BackupId]) -> Vec<BackupId> {
+    let mut backups = Vec::new();
+    for backup in typed {
+        if !backups.contains(backup) {
+            backups.push(*backup);
+        }
+    }
+    backups
+}
+
+/// Where they are looked for, by what `--server` says.
+pub(super) const fn within(servers: &[ServerSelector]) -> Within {
+    if servers.is_empty() {
+        Within::Anywhere
+    } else {
+        Within::NamedServers
     }
 }

@@ -46,6 +46,7 @@ impl PanelRestoreArgs {
     pub(super) fn flags(&self) -> PanelFlags {
         let job = PanelRestoreJob {
             backup: self.backup,
+            server: self.server.clone(),
             files: self.files.files(),
             consent: self.consent.consent(),
             timeout: self.timeout.unwrap_or(TIMEOUT),

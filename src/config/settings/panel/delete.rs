@@ -1,5 +1,6 @@
 //! `panel delete`: which backups are to go.
 
+use crate::config::settings::panel::Within;
 use crate::config::settings::restore::Consent;
 use crate::model::ids::BackupId;
 
@@ -8,6 +9,8 @@ use crate::model::ids::BackupId;
 pub struct DeleteJob {
     /// Each once, in the order in which they were named.
     pub backups: Vec<BackupId>,
+    /// Where they are looked for.
+    pub within: Within,
     /// What must be held of them before.
     pub need: MirrorNeed,
     /// Whether the operator has agreed already.

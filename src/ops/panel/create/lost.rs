@@ -5,6 +5,7 @@ use crate::model::backup::Backup;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
+use crate::ops::panel::Parts;
 use crate::ops::panel::create::Before;
 use crate::ops::panel::create::about;
 use crate::ops::panel::find::FoundServer;
@@ -20,6 +21,8 @@ pub(super) enum Answer {
     OfAnother,
 }
 
+/// So often the list is looked at for a backup that is not in it.
+const LOOKS: u32 = 3;
 /// So many new backups are named to someone of whose one nothing is known.
 const BACKUPS_TOLD: usize = 5;
 
@@ -29,6 +32,7 @@ const BACKUPS_TOLD: usize = 5;
 /// # Errors
 /// The failure that was the answer, with what the list says: nothing new, several, or nothing at all.
 pub(super) async fn look(
+    parts: &Parts,
     task: &CreateTask,
     on: &FoundServer<'_>,
     before: &Before,
@@ -48,25 +52,40 @@ pub(super) async fn look(
             look_yourself,
         ));
     };
-    let listing = match on.target.client.backups(&on.server.id).await {
-        Ok(listing) => listing,
-        Err(error) => {
-            return Err(told(
-                format!("whether one is being made is not known: {error}"),
-                look_yourself,
-            ));
-        }
-    };
     let fits = |backup: &Backup| {
         let record = backup.record();
         !known.contains(&record.id) && task.name.as_ref().is_none_or(|name| *name == record.name)
     };
-    let mut new: Vec<Backup> = listing.backups.into_iter().filter(fits).collect();
+    let mut looks = answer.looks();
+    let (mut new, trust) = loop {
+        let listing = match on.target.client.backups(&on.server.id).await {
+            Ok(listing) => listing,
+            Err(error) => {
+                return Err(told(
+                    format!("whether one is being made is not known: {error}"),
+                    look_yourself,
+                ));
+            }
+        };
+        let new: Vec<Backup> = listing.backups.into_iter().filter(fits).collect();
+        looks -= 1;
+        if !new.is_empty() || looks == 0 {
+            break (new, listing.trust);
+        }
+        let pause = tokio::time::sleep(parts.tuning.create_poll);
+        if parts.unless_stopped(pause).await.is_none() {
+            break (new, listing.trust);
+        }
+    };
     match (new.pop(), new.len()) {
         (Some(only), 0) => Ok(only),
-        (None, _) if listing.trust == ListingTrust::Whole => Err(told(
+        (None, _) if trust == ListingTrust::Whole && answer.is_of_the_node() => Err(told(
             "the server's list has no new backup, so none was begun".to_owned(),
             &failure.hint,
+        )),
+        (None, _) if trust == ListingTrust::Whole => Err(told(
+            "the server's list has no new backup so far".to_owned(),
+            look_yourself,
         )),
         (None, _) => Err(told(
             "the server's list moved while it was read, and shows no new backup".to_owned(),
@@ -92,6 +111,18 @@ pub(super) async fn look(
 }
 
 impl Answer {
+    /// Whether the panel asked the node in vain: it has taken its row back then
+    /// (`panel-contract.md` section 5).
+    const fn is_of_the_node(&self) -> bool {
+        matches!(self, Self::Failed(Error::Node { .. }))
+    }
+
+    /// How often the list is looked at. A panel shows a new backup only once the node has answered, which
+    /// may be after whoever stands between gave up on the panel.
+    const fn looks(&self) -> u32 {
+        if self.is_of_the_node() { 1 } else { LOOKS }
+    }
+
     fn failure(&self, on: &FoundServer<'_>) -> Failure {
         match self {
             Self::Failed(error) => about(on, error),

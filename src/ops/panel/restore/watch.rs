@@ -86,6 +86,30 @@ pub(super) async fn until_ended(
     }
 }
 
+/// Whether a restore has begun that was answered with an error: the server restores, or the log has
+/// an end that it did not have before. Looked for as long as a log may take to tell an end: a node that
+/// deletes many files answers later than panels wait for it.
+pub(super) async fn has_begun(restoring: &Restoring<'_>, log: &Log, name: &str) -> bool {
+    let tuning = restoring.parts.tuning.panel_restore;
+    let asked = Instant::now();
+    loop {
+        let id = restoring.server.to_string();
+        let server = restoring.panel.server(&id).await;
+        if server.is_ok_and(|server| server.state == ServerState::Restoring) {
+            return true;
+        }
+        if let Log::Readable(before) = log {
+            let now = restoring.panel.restores_logged(&restoring.server).await;
+            if now.is_ok_and(|now| new_end(before, &now, name).is_some()) {
+                return true;
+            }
+        }
+        if asked.elapsed() >= tuning.log_patience || restoring.pause(tuning.poll).await.is_err() {
+            return false;
+        }
+    }
+}
+
 /// Whether the server restores still; a panel that is out of reach for a while is waited for.
 async fn is_restoring(restoring: &Restoring<'_>) -> Result<bool, Error> {
     let id = restoring.server.to_string();
