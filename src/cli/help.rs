@@ -338,11 +338,12 @@ counts as missing. --even-if-not-mirrored leaves that out; it is also needed for
 backup that is still being made.
 
 A locked backup is never deleted, and never unlocked on the way: `nestegg panel
-unlock` first. A backup that is gone already is told, and is no failure. No copy at a
-destination is touched, whatever `nestegg keep` says of it.
+unlock` first. A backup that is gone already is told, and is no failure, where the
+ledger or --server tells its server and that server is there. No copy at a destination
+is touched, whatever `nestegg keep` says of it.
 
 The exit code is 4 when a copy that the ledger claims is not there, 3 when some of
-the backups could not be deleted, 1 when none could.";
+the backups could not be deleted, 1 when none could, 2 when none of them was found.";
 
 /// Below `nestegg panel restore --help`.
 pub(super) const PANEL_RESTORE: &str = "\

@@ -18,6 +18,7 @@ use crate::ops::panel::find::Place;
 use crate::ops::panel::find::Search;
 use crate::ops::panel::find::the_backups;
 use crate::ops::panel::gone;
+use crate::ops::panel::gone::Went;
 use crate::ops::panel::known;
 use crate::ops::panel::proof::Prover;
 use crate::ops::restore::panel::consent;
@@ -228,7 +229,7 @@ impl Deleting<'_> {
         };
         let (panel, server) = (&there.place.target.client, &there.place.server.server);
         let outcome = match panel.backup(server, &backup.backup).await {
-            Err(panel::Error::UnknownBackup { .. }) => Ok(Deletion::AlreadyGone),
+            Err(panel::Error::UnknownBackup { .. }) => Ok(Went::Before),
             Err(error) => Err(error.failure(Scope::Backup, backup.backup.to_string())),
             Ok(now) => match must_be_held(&now, self.need) {
                 Err(failure) => Err(failure),
@@ -244,7 +245,8 @@ impl Deleting<'_> {
             },
         };
         match outcome {
-            Ok(deletion) => backup.deletion = deletion,
+            Ok(Went::Now) => backup.deletion = Deletion::Deleted,
+            Ok(Went::Before) => backup.deletion = Deletion::AlreadyGone,
             Err(failure) => {
                 backup.deletion = Deletion::NotDeleted;
                 backup.failure = Some(failure);

@@ -394,7 +394,8 @@ async fn ask(place: &Place<'_>, id: BackupId) -> Result<Asked, Error> {
     }
 }
 
-async fn look_at(parts: &Parts, target: &PanelTarget, server: &Server) -> Looked {
+/// Lists the backups of a server, where its state lets them be listed.
+pub(super) async fn look_at(parts: &Parts, target: &PanelTarget, server: &Server) -> Looked {
     match server.state {
         ServerState::Ready => {
             let read = target.client.backups(&server.id);
@@ -410,7 +411,7 @@ async fn look_at(parts: &Parts, target: &PanelTarget, server: &Server) -> Looked
 }
 
 /// What a look at one server showed.
-enum Looked {
+pub(super) enum Looked {
     /// Its backups; `None` when the command was told to stop.
     At(Option<Result<BackupListing, Error>>),
     /// Nothing: its state refuses backup calls.
@@ -418,7 +419,7 @@ enum Looked {
 }
 
 /// A server whose backups can't be looked at in its state.
-pub(super) fn closed(server: &Server, state: ServerState) -> Failure {
+fn closed(server: &Server, state: ServerState) -> Failure {
     Failure {
         scope: Scope::Server,
         id: server.id.to_string(),

@@ -10,9 +10,18 @@ use crate::panel;
 use crate::panel::PanelClient;
 use crate::report::panel::copies::CopyFound;
 use crate::report::panel::copies::CopySeen;
-use crate::report::panel::delete::Deletion;
 
-/// Deletes it and looks at what came of that: a panel's word is not taken for it.
+/// How a backup went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Went {
+    /// It was deleted.
+    Now,
+    /// It was gone before it was asked for.
+    Before,
+}
+
+/// Deletes it and looks at what came of that: a panel's word is not taken for it, and neither is an
+/// answer that leaves open what was done.
 ///
 /// # Errors
 /// Why it is there still, or why that is not known.
@@ -20,17 +29,17 @@ pub async fn delete(
     panel: &PanelClient,
     server: &ServerId,
     backup: &BackupId,
-) -> Result<Deletion, Failure> {
+) -> Result<Went, Failure> {
     let asked = panel.delete_backup(server, backup).await;
     let lost = match asked {
         Ok(()) => None,
         // It went between the look and the call; or the first of two tries did it.
-        Err(panel::Error::UnknownBackup { .. }) => return Ok(Deletion::AlreadyGone),
+        Err(panel::Error::UnknownBackup { .. }) => return Ok(Went::Before),
         Err(error) if error.leaves_open() => Some(error),
         Err(error) => return Err(explained(&error, *backup)),
     };
     match (panel.backup(server, backup).await, lost) {
-        (Err(panel::Error::UnknownBackup { .. }), _) => Ok(Deletion::Deleted),
+        (Err(panel::Error::UnknownBackup { .. }), _) => Ok(Went::Now),
         (Ok(_still_there), Some(error)) => Err(explained(&error, *backup)),
         (Ok(_still_there), None) => Err(Failure {
             scope: Scope::Backup,

@@ -6,13 +6,14 @@ use futures_util::stream;
 use crate::model::outcome::Failure;
 use crate::model::outcome::Scope;
 use crate::model::server::Server;
-use crate::model::server::ServerState;
 use crate::model::slots::BackupSlots;
 use crate::model::slots::TakenSlots;
 use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::servers::choose;
 use crate::ops::panel::Parts;
 use crate::ops::panel::SERVERS_AT_ONCE;
+use crate::ops::panel::find::Looked;
+use crate::ops::panel::find::look_at;
 use crate::report::panel::ServerRow;
 use crate::report::panel::ServersReport;
 
@@ -49,18 +50,9 @@ pub async fn servers(parts: &Parts) -> ServersReport {
 }
 
 async fn row(parts: &Parts, target: &PanelTarget, server: Server) -> (ServerRow, Option<Failure>) {
-    let listed = match server.state {
-        ServerState::Ready => {
-            parts
-                .unless_stopped(target.client.backups(&server.id))
-                .await
-        }
-        ServerState::Suspended
-        | ServerState::Installing
-        | ServerState::Restoring
-        | ServerState::Transferring
-        | ServerState::NodeMaintenance
-        | ServerState::Conflict => None,
+    let listed = match look_at(parts, target, &server).await {
+        Looked::At(listed) => listed,
+        Looked::Closed(_state) => None,
     };
     let (taken, failure) = match listed {
         Some(Ok(listing)) => {

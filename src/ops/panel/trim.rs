@@ -16,6 +16,7 @@ use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::servers::choose;
 use crate::ops::panel::Parts;
 use crate::ops::panel::gone;
+use crate::ops::panel::gone::Went;
 use crate::ops::panel::proof::Prover;
 use crate::panel;
 use crate::panel::BackupListing;
@@ -26,7 +27,6 @@ use crate::plan::trim::Planned;
 use crate::plan::trim::TrimWish;
 use crate::report::panel::copies::CopyFound;
 use crate::report::panel::copies::CopySeen;
-use crate::report::panel::delete::Deletion;
 use crate::report::panel::trim::Became;
 use crate::report::panel::trim::TrimReport;
 use crate::report::panel::trim::TrimmedBackup;
@@ -192,8 +192,8 @@ impl Trimming<'_> {
             return Ok(());
         }
         backup.became = match gone::delete(&target.client, &server.id, &id).await {
-            Ok(Deletion::AlreadyGone) => Became::AlreadyGone,
-            Ok(Deletion::Deleted | Deletion::NotDeleted | Deletion::NotReached) => Became::Deleted,
+            Ok(Went::Before) => Became::AlreadyGone,
+            Ok(Went::Now) => Became::Deleted,
             Err(failure) => Became::NotDeleted(failure),
         };
         Ok(())

@@ -1,5 +1,6 @@
 //! `panel delete`.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use nestegg::model::ids::BackupId;
@@ -127,8 +128,11 @@ async fn two_panels() -> (World, World, BackupId, String) {
         let key = first.path(name);
         fs::write(&key, world.panel.key()).unwrap();
         let (url, key) = (world.panel.url(), key.display());
-        config +=
-            &format!("[[panel]]\nname = \"{name}\"\nurl = \"{url}\"\napi_key_file = \"{key}\"\n");
+        writeln!(
+            config,
+            "[[panel]]\nname = \"{name}\"\nurl = \"{url}\"\napi_key_file = \"{key}\""
+        )
+        .unwrap();
     }
     let file = first.path("two.toml");
     fs::write(&file, config).unwrap();

@@ -538,9 +538,17 @@ async fn an_answer_that_was_lost_is_no_failure_when_the_restore_is_under_way() {
 
 #[tokio::test]
 async fn an_answer_that_was_lost_is_no_failure_when_the_restore_is_over_by_then() {
-    for (event, exit) in [
-        ("server:backup.restore-complete", Exit::Done),
-        ("server.backup.restore-failed", Exit::Partial),
+    for (event, exit, power) in [
+        (
+            "server:backup.restore-complete",
+            Exit::Done,
+            ServerPower::StartedAgain,
+        ),
+        (
+            "server.backup.restore-failed",
+            Exit::Partial,
+            ServerPower::LeftStopped,
+        ),
     ] {
         let scene = Scene::new().await;
         scene.running();
@@ -557,10 +565,6 @@ async fn an_answer_that_was_lost_is_no_failure_when_the_restore_is_over_by_then(
             });
         let (report, ended) = scene.restore(&["--no-truncate", "--yes"]).await;
         assert_eq!(ended, exit, "{report:?}");
-        let power = match exit {
-            Exit::Done => ServerPower::StartedAgain,
-            _ => ServerPower::LeftStopped,
-        };
         assert_eq!(report.power, power);
     }
 }
