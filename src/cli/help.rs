@@ -306,9 +306,9 @@ Examples:
   nestegg panel create --server survival --ignore '*.log' cache/ --wait --timeout 30m
 
 Without --wait the panel's word that it began is enough. With it the exit code is 0
-when the backup is completed, 1 when it failed, 10 when --timeout is over before that;
-then, and after Ctrl-C, the backup goes on at the panel. It is 3 when there is a backup
-and not the lock that was wished for.
+when the backup is completed, 1 when it failed or was deleted meanwhile, 10 when
+--timeout is over before that; then, and after Ctrl-C, the backup goes on at the panel.
+It is 3 when there is a backup and not the lock that was wished for.
 
 A wish is sent once: when the answer is lost, the list of backups is looked at, and
 what is new there is told. Patterns replace the server's own .pteroignore.";

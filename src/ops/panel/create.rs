@@ -231,6 +231,10 @@ async fn see_through(
             made.backup = backup;
             report.ended = parts.ended();
         }
+        Waited::Gone(failure) => {
+            report.made = None;
+            return report.errors.push(failure);
+        }
         Waited::Lost(backup, failure) => {
             made.backup = backup;
             report.errors.push(failure);

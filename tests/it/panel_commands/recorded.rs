@@ -84,7 +84,7 @@ async fn create(playback: &Playback, lock: LockState) -> (CreateReport, u8) {
         name: None,
         ignored: Vec::new(),
         lock,
-        wait: Wait::For(Duration::from_millis(400)),
+        wait: Wait::For(Duration::from_secs(30)),
     };
     let report = made_by(&parts(playback), &task).await;
     let code = Exit::of_create(&report).code();

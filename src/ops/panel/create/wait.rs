@@ -7,7 +7,9 @@ use backon::ExponentialBuilder;
 use tokio::time::Instant;
 
 use crate::model::backup::Backup;
+use crate::model::ids::BackupId;
 use crate::model::outcome::Failure;
+use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
 use crate::model::retry::Retry;
 use crate::ops::panel::Parts;
@@ -30,6 +32,8 @@ pub(super) enum Waited {
     TimedOut(Backup),
     /// The command was told to stop; it is still being made.
     Stopped(Backup),
+    /// It was deleted meanwhile.
+    Gone(Failure),
     /// It can't be seen any more.
     Lost(Backup, Failure),
 }
@@ -77,6 +81,9 @@ pub(super) async fn wait(
                 strays += 1;
                 let is_passing = error.retry() != Retry::Never
                     || (matches!(error, Error::NotThePanel { .. }) && strays < STRAYS);
+                if matches!(error, Error::UnknownBackup { .. }) {
+                    return Waited::Gone(gone(id));
+                }
                 if !is_passing {
                     return Waited::Lost(backup, lost(on, &error));
                 }
@@ -98,18 +105,20 @@ async fn last_look(on: &FoundServer<'_>, backup: Backup) -> Waited {
     }
 }
 
+fn gone(backup: BackupId) -> Failure {
+    Failure {
+        scope: Scope::Backup,
+        id: backup.to_string(),
+        kind: FailureKind::Transfer,
+        message: "the backup was deleted while it was being made".to_owned(),
+        hint: "somebody deleted it, or access to the server was lost".to_owned(),
+    }
+}
+
 fn lost(on: &FoundServer<'_>, error: &Error) -> Failure {
     let failure = error.failure(Scope::Server, on.server.id.to_string());
-    if matches!(error, Error::UnknownBackup { .. }) {
-        Failure {
-            message: "the backup was deleted while it was being made".to_owned(),
-            hint: "somebody deleted it, or access to the server was lost".to_owned(),
-            ..failure
-        }
-    } else {
-        Failure {
-            hint: format!("{}; the backup itself goes on at the panel", failure.hint),
-            ..failure
-        }
+    Failure {
+        hint: format!("{}; the backup itself goes on at the panel", failure.hint),
+        ..failure
     }
 }
