@@ -42,6 +42,8 @@ pub struct Tuning {
     pub transfer: transfer::Tuning,
     /// How soon a fresh backup is first asked for; the waits grow.
     pub create_poll: Duration,
+    /// How long a panel that makes a backup may not answer.
+    pub create_silence: Duration,
     /// How long a run that is told to stop may go on to take its locks off.
     pub unlock_patience: Duration,
     /// Of restores into a server.
@@ -58,6 +60,8 @@ impl Tuning {
             destination: DestinationTuning::PRODUCTION,
             transfer: transfer::Tuning::PRODUCTION,
             create_poll: Duration::from_secs(5),
+            // Longer than it takes to update a panel.
+            create_silence: Duration::from_mins(15),
             unlock_patience: Duration::from_secs(15),
             to_panel: ToPanelTuning::PRODUCTION,
             panel_restore: PanelRestoreTuning::PRODUCTION,

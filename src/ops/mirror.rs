@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -132,6 +133,12 @@ impl Run {
     /// Remembers that something was left undone because of `--max-duration`.
     fn limit_came(&self) {
         self.limit_came.store(true, Ordering::Relaxed);
+    }
+
+    /// What is left of `--max-duration`, if there is one.
+    fn time_left(&self) -> Option<Duration> {
+        let left = self.deadline?.duration_since(self.env.now());
+        Some(Duration::try_from(left).unwrap_or(Duration::ZERO))
     }
 
     fn is_past_deadline(&self) -> bool {

@@ -21,6 +21,7 @@ use flate2::read::GzDecoder;
 use nestegg::exit::Exit;
 use nestegg::model::ids::BackupId;
 use nestegg::model::ids::ServerId;
+use nestegg::ops::Tuning;
 use nestegg::report::restore::RestoreReport;
 use nestegg::report::restore::RestoredBackup;
 
@@ -28,6 +29,8 @@ use crate::support::archive::Archive;
 use crate::support::fake_panel::Power;
 use crate::support::servers::root::Root;
 use crate::support::world::World;
+use crate::support::world::impatient_tuning;
+use crate::support::world::quick_tuning;
 
 /// A backup that is held, a panel that has lost its server, and a new one to restore into.
 struct Scene {
@@ -36,6 +39,7 @@ struct Scene {
     backup: BackupId,
     target: ServerId,
     archive: Archive,
+    tuning: Tuning,
 }
 
 impl Scene {
@@ -88,7 +92,14 @@ impl Scene {
             backup,
             target,
             archive,
+            tuning: quick_tuning(),
         }
+    }
+
+    /// With hardly any patience, for what never comes.
+    fn impatient(mut self) -> Self {
+        self.tuning = impatient_tuning();
+        self
     }
 
     fn args(&self, more: &[&str]) -> Vec<String> {
@@ -119,7 +130,8 @@ impl Scene {
     }
 
     async fn restore(&self, more: &[&str]) -> (RestoreReport, Exit) {
-        self.world.quick_restore(&self.args(more)).await
+        let tuning = self.tuning.clone();
+        self.world.tuned_restore(&self.args(more), tuning).await
     }
 
     /// A restore that fails: its exit, the failure in words with its hint, and the notes.

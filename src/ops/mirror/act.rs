@@ -290,7 +290,7 @@ impl<'r> Acting<'r> {
         let vanished = match &source_failure {
             Some(failure)
                 if vanished::may_be(failure)
-                    && vanished::has(self.run, &self.task.panel, self.this()).await =>
+                    && vanished::is_gone(self.run, &self.task.panel, self.this()).await =>
             {
                 Some(vanished::tell(self.run, self.this()).await?)
             }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-
 use crate::config::settings::CreateBackup;
 use crate::ledger;
 use crate::model::backup::Backup;
@@ -16,15 +14,15 @@ use crate::model::server::Server;
 use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::Run;
 use crate::ops::mirror::protect;
+use crate::ops::panel::create::wait;
+use crate::ops::panel::create::wait::Waited;
+use crate::ops::panel::create::wait::Waits;
 use crate::panel;
 use crate::panel::NewBackup;
 
 /// The longest that a fresh backup is waited for: the panel itself gives up on it after six
 /// hours (`panel-contract.md` section 3).
-const LONGEST_CREATION: SignedDuration = SignedDuration::from_hours(6);
-
-/// The waits between two looks at it grow to so many times the first one.
-const LONGEST_WAIT: u32 = 12;
+const LONGEST_CREATION: Duration = Duration::from_hours(6);
 
 /// Asks for a backup and waits until it is completed.
 ///
@@ -52,7 +50,7 @@ async fn wait(
     run: &Run,
     panel: &PanelTarget,
     server: &Server,
-    mut backup: Backup,
+    backup: Backup,
 ) -> Result<(), Failure> {
     let id = backup.record().id;
     let failure = |kind, message: String, hint: &str| Failure {
@@ -62,92 +60,64 @@ async fn wait(
         message,
         hint: hint.to_owned(),
     };
-    let began = run.env.now();
-    let waited = || run.env.now().duration_since(began);
-    let mut pauses = Pauses::new(run.tuning.create_poll);
-    loop {
-        match backup {
-            Backup::Completed(_) => return Ok(()),
-            Backup::Failed(_) => {
-                return Err(failure(
-                    FailureKind::Transfer,
-                    "the fresh backup that the panel was asked for failed".to_owned(),
-                    "the node's Wings log says why; a full disk on the node is the usual cause",
-                ));
-            }
-            Backup::Pending(_) if run.is_past_deadline() => {
-                run.limit_came();
-                tracing::info!(server.id = %server.id, "the fresh backup is still in progress at the time limit");
-                return Ok(());
-            }
-            Backup::Pending(_) if waited() >= LONGEST_CREATION => {
-                return Err(failure(
-                    FailureKind::Transfer,
-                    format!(
-                        "the fresh backup that the panel was asked for has not failed, and is still in progress after {LONGEST_CREATION:#}"
-                    ),
-                    "the next run takes it when it is completed; when its node has lost it, the panel marks it as failed",
-                ));
-            }
-            Backup::Pending(_) => {}
+    let (patience, over) = match run.time_left() {
+        Some(left) if left < LONGEST_CREATION => (left, Over::Run),
+        Some(_) | None => (LONGEST_CREATION, Over::Creation),
+    };
+    let waits = Waits {
+        first: run.tuning.create_poll,
+        patience,
+        silence: run.tuning.create_silence,
+    };
+    match wait::wait(&run.env, &panel.client, server.id, backup, waits).await {
+        Waited::Became(Backup::Failed(_)) => Err(failure(
+            FailureKind::Transfer,
+            "the fresh backup that the panel was asked for failed".to_owned(),
+            "the node's Wings log says why; a full disk on the node is the usual cause",
+        )),
+        Waited::Became(Backup::Completed(_) | Backup::Pending(_)) => Ok(()),
+        Waited::TimedOut(_) if over == Over::Run => {
+            run.limit_came();
+            tracing::info!(server.id = %server.id, "the fresh backup is still in progress at the time limit");
+            Ok(())
         }
-        tokio::select! {
-            biased;
-            () = run.env.cancel.cancelled() => {
-                return Err(failure(
-                    FailureKind::Interrupted,
-                    "interrupted while the panel makes a backup".to_owned(),
-                    "run it again: what is completed by then is mirrored",
-                ));
-            }
-            () = tokio::time::sleep(pauses.next()) => {}
+        Waited::TimedOut(_) => Err(failure(
+            FailureKind::Transfer,
+            format!(
+                "the fresh backup that the panel was asked for has not failed, and was not completed after {} h",
+                LONGEST_CREATION.as_secs() / 3600
+            ),
+            "the next run takes it when it is completed; when its node has lost it, the panel marks it as failed",
+        )),
+        Waited::Stopped(_) => Err(failure(
+            FailureKind::Interrupted,
+            "interrupted while the panel makes a backup".to_owned(),
+            "run it again: what is completed by then is mirrored",
+        )),
+        Waited::Lost(_, panel::Error::UnknownBackup { .. }) => Err(failure(
+            FailureKind::NotFound,
+            format!(
+                "the fresh backup {id} vanished while the panel made it: its rotation or somebody deleted it"
+            ),
+            "raise the server's backup limit, or unlock or delete backups that need not stay",
+        )),
+        Waited::Lost(_, error) => {
+            let mut failure = error.failure(Scope::Server, server.id.to_string());
+            failure.hint.push_str(
+                "; the panel goes on making the backup, and the next run takes it when it is completed",
+            );
+            Err(failure)
         }
-        let asked = tokio::select! {
-            biased;
-            () = run.env.cancel.cancelled() => continue,
-            asked = panel.client.backup(&server.id, &id) => asked,
-        };
-        backup = match asked {
-            Ok(backup) => backup,
-            Err(panel::Error::UnknownBackup { .. }) => {
-                return Err(failure(
-                    FailureKind::NotFound,
-                    format!(
-                        "the fresh backup {id} vanished while the panel made it: its rotation or somebody deleted it"
-                    ),
-                    "raise the server's backup limit, or unlock or delete backups that need not stay",
-                ));
-            }
-            Err(error) if error.retry() == Retry::Never => {
-                return Err(error.failure(Scope::Server, server.id.to_string()));
-            }
-            Err(error) => {
-                tracing::info!(server.id = %server.id, "asking for the fresh backup is tried again: {error}");
-                continue;
-            }
-        };
     }
 }
 
-/// Ever longer waits, up to a limit: an archive takes from seconds to hours.
-struct Pauses {
-    next: Duration,
-    longest: Duration,
-}
-
-impl Pauses {
-    fn new(first: Duration) -> Self {
-        Self {
-            next: first,
-            longest: first.saturating_mul(LONGEST_WAIT),
-        }
-    }
-
-    fn next(&mut self) -> Duration {
-        let now = self.next;
-        self.next = (now.saturating_mul(3) / 2).min(self.longest);
-        now
-    }
+/// Which time is over when a wait is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// The run's, by `--max-duration`.
+    Run,
+    /// That of the creation of any backup.
+    Creation,
 }
 
 /// Why the panel makes no backup, and what that means for the night.
@@ -169,16 +139,4 @@ fn not_made(server: &Server, error: &panel::Error) -> Failure {
         );
     }
     failure
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_waits_grow_by_half_to_twelve_times_the_first() {
-        let mut pauses = Pauses::new(Duration::from_secs(4));
-        let waits: Vec<u64> = (0..9).map(|_| pauses.next().as_secs()).collect();
-        assert_eq!(waits, [4, 6, 9, 13, 20, 30, 45, 48, 48]);
-    }
 }

@@ -105,7 +105,7 @@ pub async fn shield(
             of,
         })),
         Ok(LockState::Locked) => Ok(Shield::None),
-        Err(panel::Error::UnknownBackup { .. }) if vanished::has(run, panel, of).await => {
+        Err(panel::Error::UnknownBackup { .. }) if vanished::is_gone(run, panel, of).await => {
             Ok(Shield::Vanished)
         }
         Err(error) => {
@@ -184,7 +184,13 @@ async fn lock(run: &Run, panel: &Arc<PanelTarget>, of: BackupOf) -> Result<Shiel
         panel: Arc::clone(panel),
         of,
     };
-    match set(panel, of, LockState::Locked).await {
+    let asked = tokio::select! {
+        biased;
+        asked = set(panel, of, LockState::Locked) => asked,
+        // It may be locked all the same.
+        () = stopped_for_long(run) => return Ok(Shield::Ours(lock)),
+    };
+    match asked {
         Ok(Change::Ours) => Ok(Shield::Ours(lock)),
         Ok(Change::Others) => {
             tracing::info!(backup.id = %of.backup, "somebody else locked this backup at the same moment; the lock is left to them");
@@ -193,7 +199,7 @@ async fn lock(run: &Run, panel: &Arc<PanelTarget>, of: BackupOf) -> Result<Shiel
         }
         Err(panel::Error::UnknownBackup { .. }) => {
             lock.forget(run, ProtectionEnd::NotOurs).await?;
-            if vanished::has(run, panel, of).await {
+            if vanished::is_gone(run, panel, of).await {
                 Ok(Shield::Vanished)
             } else {
                 Ok(Shield::None)
@@ -412,7 +418,7 @@ pub async fn only_undo(
 /// Takes off whatever is left at the end of the copying, and says what could not be locked or is still locked.
 ///
 /// # Errors
-/// The ledger's.
+/// The ledger's; all that could be taken off is off then.
 pub async fn undo_all(
     run: &Run,
     panels: &[Arc<PanelTarget>],
@@ -426,6 +432,7 @@ pub async fn undo_all(
     let stuck = Memory::with(&run.locks.stuck, std::mem::take);
     let mut over = pin!(stopped_for_long(run));
     let mut is_over = false;
+    let mut recorded = Ok(());
     for panel in panels {
         let mut answers = Answers::Yes;
         for lock in left(run, panel).await? {
@@ -446,12 +453,13 @@ pub async fn undo_all(
                 }
             };
             match off {
-                Ok(()) => lock.forget(run, ProtectionEnd::Released).await?,
+                // Each is off, even where that can't be written down: the next run finds it so.
+                Ok(()) => recorded = recorded.and(lock.forget(run, ProtectionEnd::Released).await),
                 Err(failure) => tell(failure, failures),
             }
         }
     }
-    Ok(())
+    recorded
 }
 
 /// Says that a lock is still on. A server whose state refuses all calls about backups is no failure of the night, as its

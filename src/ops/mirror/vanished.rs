@@ -20,10 +20,10 @@ pub const fn may_be(failure: &Failure) -> bool {
     )
 }
 
-/// Asks the panel whether it still has a backup; a run that is told to stop does not ask.
+/// Asks the panel whether a backup is gone; a run that is told to stop does not ask, and takes it to be there.
 ///
 /// A user who lost access to a server is answered the same, so the server is asked for too.
-pub async fn has(run: &Run, panel: &PanelTarget, of: BackupOf) -> bool {
+pub async fn is_gone(run: &Run, panel: &PanelTarget, of: BackupOf) -> bool {
     let asked = async {
         let gone = panel.client.backup(&of.server, &of.backup).await;
         matches!(gone, Err(panel::Error::UnknownBackup { .. }))

@@ -2,7 +2,7 @@
 
 mod lost;
 mod refused;
-mod wait;
+pub mod wait;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,6 +22,7 @@ use crate::model::slots::BackupSlots;
 use crate::model::slots::TakenSlots;
 use crate::ops::panel::Parts;
 use crate::ops::panel::create::wait::Waited;
+use crate::ops::panel::create::wait::Waits;
 use crate::ops::panel::find::FoundServer;
 use crate::ops::panel::find::the_server;
 use crate::ops::panel::server_ref;
@@ -221,7 +222,13 @@ async fn see_through(
         watch.waiting(of, record, patience);
     }
     let id = made.backup.record().id;
-    match wait::wait(parts, on, made.backup.clone(), patience).await {
+    let waits = Waits {
+        first: parts.tuning.create_poll,
+        patience,
+        silence: parts.tuning.create_silence,
+    };
+    let (client, server) = (&on.target.client, on.server.id);
+    match wait::wait(&parts.env, client, server, made.backup.clone(), waits).await {
         Waited::Became(backup) => made.backup = backup,
         Waited::TimedOut(backup) => {
             made.backup = backup;
@@ -231,13 +238,13 @@ async fn see_through(
             made.backup = backup;
             report.ended = parts.ended();
         }
-        Waited::Gone(failure) => {
+        Waited::Lost(_, Error::UnknownBackup { .. }) => {
             report.made = None;
-            return report.errors.push(failure);
+            return report.errors.push(gone(id));
         }
-        Waited::Lost(backup, failure) => {
+        Waited::Lost(backup, error) => {
             made.backup = backup;
-            report.errors.push(failure);
+            report.errors.push(lost_sight(on, &error));
         }
     }
     match &made.backup {
@@ -277,5 +284,23 @@ fn unlocked(backup: BackupId) -> Failure {
         hint: format!(
             "somebody unlocked it while it was being made: lock it with `nestegg panel lock {backup}`"
         ),
+    }
+}
+
+fn lost_sight(on: &FoundServer<'_>, error: &Error) -> Failure {
+    let failure = about(on, error);
+    Failure {
+        hint: format!("{}; the backup itself goes on at the panel", failure.hint),
+        ..failure
+    }
+}
+
+fn gone(backup: BackupId) -> Failure {
+    Failure {
+        scope: Scope::Backup,
+        id: backup.to_string(),
+        kind: FailureKind::Transfer,
+        message: "the backup was deleted while it was being made".to_owned(),
+        hint: "somebody deleted it, or access to the server was lost".to_owned(),
     }
 }

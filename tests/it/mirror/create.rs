@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nestegg::env::Clock;
+use nestegg::env::Env;
 use serde_json::Value;
 
 use super::all;
@@ -13,6 +15,7 @@ use crate::support::fake_panel::Fault;
 use crate::support::fake_panel::NewBackup;
 use crate::support::fake_panel::Times;
 use crate::support::world::World;
+use crate::support::world::impatient_tuning;
 
 #[tokio::test]
 async fn a_fresh_backup_is_made_waited_for_and_mirrored() {
@@ -236,5 +239,35 @@ async fn a_fresh_backup_that_is_deleted_while_it_is_made_is_told_as_vanished() {
     assert!(
         message.ends_with("vanished while the panel made it: its rotation or somebody deleted it"),
         "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_panel_that_stays_away_while_it_makes_a_backup_is_not_waited_for_without_end() {
+    let (world, server, _) = World::with_backup(Archive::small(1)).await;
+    world.panel.plan_creation(NewBackup {
+        reads_in_progress: 1_000_000,
+        archive: None,
+    });
+    world.panel.before_each(move |script, request| {
+        if let Some(fresh) = script.backups_of(server).get(1).copied()
+            && request.path.ends_with(&fresh.to_string())
+        {
+            script.on(Call::Backup(fresh), Times::Next(1), Fault::BadGateway);
+        }
+    });
+    let env = Env::new(Clock::System);
+    let (report, exit) = world.tuned(&["--create"], impatient_tuning(), env).await;
+    assert_eq!(exit.code(), 3, "{:?}", report.errors);
+    assert_eq!(report.backups.len(), 1);
+    let [failure] = &report.errors[..] else {
+        panic!("{:?}", report.errors)
+    };
+    assert_eq!(failure.kind.as_str(), "unreachable");
+    assert!(
+        failure.hint.ends_with(
+            "; the panel goes on making the backup, and the next run takes it when it is completed"
+        ),
+        "{failure:?}"
     );
 }

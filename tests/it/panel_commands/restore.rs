@@ -15,6 +15,7 @@ use nestegg::env::StopSignal;
 use nestegg::exit::Exit;
 use nestegg::model::ids::BackupId;
 use nestegg::model::ids::ServerId;
+use nestegg::ops::Tuning;
 use nestegg::ops::panel;
 use nestegg::ops::restore::panel::consent::Agreed;
 use nestegg::ops::restore::panel::consent::Asker;
@@ -43,6 +44,7 @@ use crate::support::fake_panel::Times;
 use crate::support::schema;
 use crate::support::terminal;
 use crate::support::world::World;
+use crate::support::world::impatient_tuning;
 use crate::support::world::quick_tuning;
 
 /// A server with files of its own, and a backup of it.
@@ -51,6 +53,7 @@ struct Scene {
     server: ServerId,
     backup: BackupId,
     archive: Archive,
+    tuning: Tuning,
 }
 
 impl Scene {
@@ -68,9 +71,16 @@ impl Scene {
             server,
             backup,
             archive,
+            tuning: quick_tuning(),
         };
         fs::write(scene.world.panel.folder_of(server).join("old.txt"), "old").unwrap();
         scene
+    }
+
+    /// With hardly any patience, for what never comes.
+    fn impatient(mut self) -> Self {
+        self.tuning = impatient_tuning();
+        self
     }
 
     fn args(&self, more: &[&str]) -> Vec<String> {
@@ -103,7 +113,7 @@ impl Scene {
             Consent::Given => &Agreed,
             Consent::ToBeAsked => &NobodyThere,
         };
-        let parts = panel::parts(&settings, env, quick_tuning());
+        let parts = panel::parts(&settings, env, self.tuning.clone());
         let report = panel::restore::restore(&parts, &settings, job, asker)
             .await
             .unwrap();
@@ -201,7 +211,7 @@ async fn a_server_that_was_off_stays_off_and_one_that_does_not_stop_is_never_kil
     let scene = Scene::new().await;
     let (report, exit) = scene.restore(&["--no-truncate", "--yes"]).await;
     assert_eq!((exit, report.power), (Exit::Done, ServerPower::Untouched));
-    let scene = Scene::new().await;
+    let scene = Scene::new().await.impatient();
     scene.running();
     scene
         .world
@@ -332,7 +342,7 @@ async fn a_failure_on_the_node_is_told_with_where_else_the_backup_is_held() {
 #[tokio::test]
 async fn what_the_log_does_not_tell_is_not_called_a_success() {
     for what in ["no permission", "no log", "forgotten", "another's end"] {
-        let scene = Scene::new().await;
+        let scene = Scene::new().await.impatient();
         scene.running();
         let panel = &scene.world.panel;
         let server = scene.server;
@@ -388,7 +398,12 @@ async fn only_an_end_that_was_not_in_the_log_before_counts_whatever_its_time() {
             (RestoreEnding::Fails, RestoreState::Failed),
             (RestoreEnding::Forgotten, RestoreState::Unknown),
         ] {
-            let scene = Scene::new().await;
+            let scene = match ending {
+                RestoreEnding::Forgotten => Scene::new().await.impatient(),
+                RestoreEnding::Complete | RestoreEnding::Fails | RestoreEnding::Never => {
+                    Scene::new().await
+                }
+            };
             scene.world.panel.edit_restore_rules(|rules| {
                 rules.log_ids = log_ids;
                 rules.filter = filter;
@@ -520,12 +535,13 @@ async fn an_answer_that_was_lost_is_no_failure_when_the_restore_is_under_way() {
         .panel
         .before(Call::Restore(backup), move |script| {
             script.set_condition(server, Condition::Restoring);
-            let script = script.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                script.set_condition(server, Condition::Ready);
-                let name = serde_json::json!({"name": "nightly"});
-                script.log_activity(server, "server:backup.restore-complete", name);
+            // It is seen under way once, and is over at the next look.
+            script.before(Call::Server(server), move |script| {
+                script.before(Call::Server(server), move |script| {
+                    script.set_condition(server, Condition::Ready);
+                    let name = serde_json::json!({"name": "nightly"});
+                    script.log_activity(server, "server:backup.restore-complete", name);
+                });
             });
         });
     let (report, exit) = scene.restore(&["--no-truncate", "--yes"]).await;

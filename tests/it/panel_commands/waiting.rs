@@ -119,7 +119,7 @@ async fn looks_become_rarer() {
         .filter(|one| one.method == "GET" && one.path.contains("/backups/"))
         .count();
     // 20 ms apart it would be 50; growing to 120 ms it is 12 or so.
-    assert!((2..=20).contains(&looks), "{looks}");
+    assert!((1..=20).contains(&looks), "{looks}");
 }
 
 #[tokio::test]

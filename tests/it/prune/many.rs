@@ -1,17 +1,21 @@
 //! A hundred thousand copies.
 
 use std::time::Duration;
-use std::time::Instant;
 
 use rusqlite::Connection;
 use rusqlite::params;
 
 use super::Thinned;
 use super::now;
+use crate::support::world::Ran;
 
 const COPIES: i64 = 100_000;
-/// Measured at a few seconds in an unoptimised build; a plan that looked at pairs of copies would take hours.
-const LONG_ENOUGH: Duration = Duration::from_mins(5);
+/// A few seconds in an unoptimised build; whatever takes the square of that takes hours, and a busy machine some more.
+const LONG_ENOUGH: Duration = Duration::from_mins(10);
+
+async fn in_time(run: impl Future<Output = Ran>) -> Ran {
+    tokio::time::timeout(LONG_ENOUGH, run).await.unwrap()
+}
 
 #[tokio::test]
 async fn a_hundred_thousand_copies_are_planned_in_bounded_time() {
@@ -66,13 +70,10 @@ async fn a_hundred_thousand_copies_are_planned_in_bounded_time() {
         "3",
         "--apply",
     ];
-    let began = Instant::now();
-    let ran = thinned.run(&words[..words.len() - 1]).await;
+    let ran = in_time(thinned.run(&words[..words.len() - 1])).await;
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.contains("100001 copies"), "{}", ran.stdout);
-    assert!(began.elapsed() < LONG_ENOUGH, "{:?}", began.elapsed());
     // None of them is really there, so that none goes.
-    let ran = thinned.run(&words).await;
+    let ran = in_time(thinned.run(&words)).await;
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
-    assert!(began.elapsed() < LONG_ENOUGH * 2, "{:?}", began.elapsed());
 }

@@ -222,13 +222,16 @@ impl World {
         (report, exit)
     }
 
-    /// Runs `restore` in this process, with waits short enough for tests.
-    pub(crate) async fn quick_restore(&self, args: &[String]) -> (RestoreReport, Exit) {
+    /// Runs `restore` in this process.
+    pub(crate) async fn tuned_restore(
+        &self,
+        args: &[String],
+        tuning: Tuning,
+    ) -> (RestoreReport, Exit) {
         let settings = self.settings(args);
         let wanted = settings.restore.as_ref().unwrap();
         let env = Env::new(Clock::System);
-        let mut restore =
-            Restore::new(&settings, wanted, env, Arc::new(Silent), quick_tuning()).unwrap();
+        let mut restore = Restore::new(&settings, wanted, env, Arc::new(Silent), tuning).unwrap();
         let RestoreJob::Panel(job) = &wanted.job else {
             panic!("{args:?} is no restore into a server")
         };
@@ -264,34 +267,56 @@ pub(crate) fn in_memory() -> TempDir {
         .unwrap()
 }
 
-/// Waits of tests: long enough to be waits, short enough to be sat through.
+/// How long what does come is waited for: a busy machine may stand still for seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits of tests: short where runs sit them through, and generous where only what never comes makes them pass.
 pub(crate) fn quick_tuning() -> Tuning {
     let mut tuning = Tuning::production();
     tuning.create_poll = Duration::from_millis(20);
+    tuning.create_silence = PATIENCE;
+    tuning.unlock_patience = PATIENCE;
     tuning.to_panel = ToPanelTuning {
         power_poll: Duration::from_millis(20),
-        stop_patience: Duration::from_millis(600),
+        stop_patience: PATIENCE,
         arrival_poll: Duration::from_millis(20),
-        arrival_stall: Duration::from_millis(600),
-        leftover_stall: Duration::from_millis(200),
+        arrival_stall: PATIENCE,
+        leftover_stall: PATIENCE,
         unpack_poll: Duration::from_millis(20),
-        settle: Duration::from_millis(1500),
-        upload_patience: Duration::from_secs(3),
+        settle: PATIENCE,
+        upload_patience: PATIENCE,
         ..ToPanelTuning::PRODUCTION
     };
     tuning.panel_restore = PanelRestoreTuning {
         poll: Duration::from_millis(20),
-        log_patience: Duration::from_secs(1),
+        log_patience: PATIENCE,
     };
     tuning.transfer.first_wait = Duration::from_millis(10);
     tuning.transfer.max_wait = Duration::from_millis(50);
-    tuning.transfer.stall_timeout = Duration::from_secs(20);
+    tuning.transfer.stall_timeout = PATIENCE;
     tuning.panel.first_wait = Duration::from_millis(10);
     tuning.panel.max_wait = Duration::from_millis(50);
     tuning.panel.window = Duration::from_secs(1);
     tuning.destination.first_wait = Duration::from_millis(10);
     tuning.destination.max_wait = Duration::from_millis(100);
     tuning.destination.retries = 2;
+    tuning
+}
+
+/// The same, with hardly any patience: for tests of what never comes, and for these alone.
+pub(crate) fn impatient_tuning() -> Tuning {
+    let mut tuning = quick_tuning();
+    let soon = Duration::from_millis(600);
+    tuning.to_panel = ToPanelTuning {
+        stop_patience: soon,
+        arrival_stall: soon,
+        leftover_stall: soon,
+        settle: Duration::from_millis(1500),
+        upload_patience: Duration::from_secs(3),
+        ..tuning.to_panel
+    };
+    tuning.panel_restore.log_patience = soon;
+    tuning.create_silence = soon;
     tuning
 }
 

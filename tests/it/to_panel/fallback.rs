@@ -90,7 +90,7 @@ async fn restored(
     wish: Wish,
     sftp: SftpLogin,
 ) -> ToPanelReport {
-    let tuning = quick_tuning();
+    let tuning = &scene.tuning;
     let endpoint = PanelEndpoint {
         name: "main".parse().unwrap(),
         base_url: Url::parse(&scene.world.panel.url()).unwrap(),
@@ -148,7 +148,7 @@ async fn a_node_that_may_not_fetch_and_takes_no_upload_is_reached_over_sftp() {
 
 #[tokio::test]
 async fn a_pull_that_brings_nothing_gives_way_to_an_upload() {
-    let scene = Scene::new(Archive::small(2)).await;
+    let scene = Scene::new(Archive::small(2)).await.impatient();
     let candidates = candidates(&scene).await;
     let report = restored(&scene, &candidates, Wish::Best, SftpLogin::None).await;
     assert_eq!(report.failure, None);

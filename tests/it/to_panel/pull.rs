@@ -15,6 +15,7 @@ use crate::support::servers::azurite::Azurite;
 use crate::support::servers::gcs::Gcs;
 use crate::support::servers::root::Root;
 use crate::support::servers::seaweedfs::SeaweedFs;
+use crate::support::world::quick_tuning;
 
 async fn pulled_from(root: &Root) -> (Scene, RestoreReport, Exit) {
     let scene = Scene::at(root, Archive::of_about(1, 3 << 20)).await;
@@ -79,7 +80,7 @@ async fn a_store_whose_credentials_can_t_sign_is_no_hindrance() {
 /// How a pull that is named fails, under these rules.
 async fn refused(rules: impl FnOnce(&mut HostRules)) -> (String, Vec<String>) {
     let root = SeaweedFs::shared().root("to panel/refused");
-    let scene = Scene::at(&root, Archive::small(2)).await;
+    let scene = Scene::at(&root, Archive::small(2)).await.impatient();
     scene.world.panel.edit_host_rules(rules);
     let (exit, message, _) = scene.fails(&["--yes", "--via", "pull"]).await;
     assert_eq!(exit, Exit::Failed, "{message}");
@@ -158,7 +159,7 @@ async fn a_pull_that_an_earlier_run_began_is_waited_for() {
     }
     child.kill().await.unwrap();
     args.truncate(args.len() - 2);
-    let (report, exit) = scene.world.quick_restore(&args).await;
+    let (report, exit) = scene.world.tuned_restore(&args, quick_tuning()).await;
     assert_eq!(exit, Exit::Done, "{report:?}");
     assert_eq!(scene.deeds(), ["pull A", "decompress A", "delete A"]);
     assert!(scene.tree() == members_of(&scene.archive));

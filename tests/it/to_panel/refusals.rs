@@ -70,7 +70,7 @@ async fn an_empty_server_needs_no_agreement() {
 
 #[tokio::test]
 async fn a_server_that_does_not_stop_is_not_killed() {
-    let scene = Scene::new(Archive::small(4)).await;
+    let scene = Scene::new(Archive::small(4)).await.impatient();
     scene
         .world
         .panel
@@ -234,7 +234,7 @@ async fn a_node_that_never_answers_an_upload_is_not_waited_for_without_end() {
     use crate::support::fake_panel::Fault;
     use crate::support::fake_panel::HostCall;
     use crate::support::fake_panel::Times;
-    let scene = Scene::new(Archive::small(12)).await;
+    let scene = Scene::new(Archive::small(12)).await.impatient();
     scene.world.panel.on(
         Call::Host(scene.target, HostCall::Upload),
         Times::Forever,

@@ -87,7 +87,7 @@ async fn a_file_that_the_egg_forbids_does_not_keep_the_end_from_being_seen() {
 
 #[tokio::test]
 async fn an_unpacking_that_stops_is_told_and_done_again() {
-    let scene = Scene::new(Archive::small(4)).await;
+    let scene = Scene::new(Archive::small(4)).await.impatient();
     scene.running();
     scene
         .world
