@@ -166,7 +166,12 @@ becomes a hidden version, which a rule of the bucket has to expire.
 
 The exit code is 0 when all was removed that was to be, or the plan was shown,
 3 when a server was refused or a removal failed, 4 when a copy is not what is
-recorded, 10 when --max-delete came first, 2 when there is no policy at all.";
+recorded, 10 when --max-delete came first, 2 when there is no policy at all, 1 or
+12 (credentials) when no destination could be looked at.
+
+What was removed is not mirrored again by itself: `nestegg mirror --backup UUID`
+does that, and so does `nestegg keep`. What is locked on the panel is known from
+when a mirror last listed it.";
 
 /// Below `nestegg ledger --help`.
 pub(super) const LEDGER: &str = "\
@@ -238,8 +243,8 @@ Examples:
 
 A kept backup keeps all its copies, at every destination, until `nestegg unkeep`.
 The mark is in the ledger and in the sidecars, so that a rebuilt ledger has it. A
-copy that was pruned already is made again by the next mirror, while the panel or
-another destination still has the backup.
+copy that was pruned already is made again by the next mirror, from another
+destination or from the node, while the panel still lists the backup.
 
 No panel is asked. The exit code is 3 when the ledger has the mark and some sidecar
 could not be written, and 4 when one is not what it should be; run it again once

@@ -205,7 +205,15 @@ fn recorded_and(row: &HeldCopy, there: &There, place: &Place) -> Finding {
     match there {
         There::Whole(copy) => match row_differs(row, copy) {
             fields if fields.is_empty() => Finding::of(Sign::Same, place, &row.key, ""),
-            fields => Finding::differs(place, &row.key, fields, ""),
+            fields => {
+                let detail = match fields.as_slice() {
+                    ["kept"] => {
+                        "a mark that was not written to one of the two: run `nestegg keep` or `nestegg unkeep` again"
+                    }
+                    _ => "",
+                };
+                Finding::differs(place, &row.key, fields, detail)
+            }
         },
         There::BadSidecar { why } => Finding::differs(place, &row.key, vec!["sidecar"], why),
         There::NoArchive => {

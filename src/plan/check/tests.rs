@@ -144,6 +144,8 @@ fn a_mark_that_only_one_of_them_has_is_a_difference() {
         let there = BTreeMap::from([((server(), backup(1)), There::Whole(Box::new(there)))]);
         let findings = compare(&"b2".parse().unwrap(), &accounts(&recorded), &there);
         assert_eq!(findings[0].fields, fields);
+        let says_how = findings[0].detail.contains("run `nestegg keep`");
+        assert_eq!(says_how, !fields.is_empty());
     }
 }
 

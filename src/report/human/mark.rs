@@ -89,8 +89,8 @@ fn one(
     }
     if !backup.wanted_again.is_empty() {
         let said = format!(
-            "its copy at {} was removed; the next mirror makes it again while the panel, or another \
-             destination, has it",
+            "its copy at {} was removed; the next mirror makes it again while the panel still lists the \
+             backup",
             names(&backup.wanted_again)
         );
         entry("", &said, Tone::Careful, style, out)?;
