@@ -276,8 +276,11 @@ fn refusals(case: &Case, plan: &ServerPlan<usize>, expected: &[Said]) -> Result<
     let oldest = stays
         .map(|(held, _)| held)
         .min_by_key(|held| (held.made, held.id));
-    let unproved = oldest.is_some_and(|held| held.proved_hours_ago > VERIFY_WITHIN_HOURS);
-    let missing = case.newest == Newest::Missing && !case.copies.is_empty();
+    // Without a policy nothing goes, and nothing needs to be refused.
+    let has_policy = case.policy != Policy::default();
+    let unproved =
+        has_policy && oldest.is_some_and(|held| held.proved_hours_ago > VERIFY_WITHIN_HOURS);
+    let missing = has_policy && case.newest == Newest::Missing && !case.copies.is_empty();
     let said = |wanted: fn(&Refusal) -> bool| plan.refusals.iter().any(wanted);
     let got = (
         said(|refusal| matches!(refusal, Refusal::NewestNotMirrored { .. })),
