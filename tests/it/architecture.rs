@@ -1,6 +1,7 @@
 //! Who may import whom, as data: data flows one way and so do imports.
 
 use std::fs;
+use std::iter;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -67,10 +68,14 @@ fn sources() -> Vec<(String, PathBuf, String)> {
         .collect()
 }
 
-/// The lines of a file that are code of the product: its tests may use what they like.
+/// The lines of a file that are code of the product: its tests may use what they like. Tests in a file of
+/// their own may be named anywhere; those in the file itself are its end.
 fn product_lines(text: &str) -> impl Iterator<Item = &str> {
+    let next = text.lines().skip(1).chain(iter::once(""));
     text.lines()
-        .take_while(|line| line.trim() != "#[cfg(test)]")
+        .zip(next)
+        .take_while(|(line, next)| line.trim() != "#[cfg(test)]" || next.ends_with(';'))
+        .map(|(line, _next)| line)
         .filter(|line| !line.trim_start().starts_with("//"))
 }
 

@@ -489,7 +489,7 @@ async fn a_refusal_of_the_panel_changes_nothing_and_the_server_runs_again() {
 #[tokio::test]
 async fn a_node_that_fails_leaves_the_server_off_and_its_files_in_doubt() {
     for dialect in [Dialect::Pterodactyl, Dialect::Pelican] {
-        let scene = Scene::new().await;
+        let scene = Scene::new().await.impatient();
         scene.world.panel.set_dialect(dialect);
         scene.running();
         // The archive is lost between the look and the restore: the files go all the same.

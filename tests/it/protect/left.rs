@@ -246,3 +246,25 @@ async fn a_run_that_is_told_to_stop_does_not_wait_for_a_silent_panel() {
     assert_eq!(world.quick(&[]).await.1, Exit::Done);
     assert_only_the_operators(&world, &BTreeSet::new(), "in the next run");
 }
+
+#[tokio::test]
+async fn a_run_that_is_told_to_stop_while_it_locks_does_not_wait_for_a_silent_panel_either() {
+    let (world, _, backup) = World::with_backup(Archive::small(1)).await;
+    world
+        .panel
+        .on(Call::Lock(backup), Times::Forever, Fault::Silent);
+    let env = Env::new(Clock::System);
+    let stopped = env.clone();
+    world.panel.before(Call::Lock(backup), move |_| {
+        stopped.stop(StopSignal::Interrupt);
+    });
+    let mut tuning = quick_tuning();
+    tuning.unlock_patience = Duration::from_millis(100);
+    // No answer is waited for longer than anybody runs a test.
+    tuning.panel.request_timeout = Duration::from_hours(1);
+    let (report, exit) = world.tuned(&["--protect", "lock"], tuning, env).await;
+    assert_eq!(exit, Exit::Interrupted, "{:?}", report.errors);
+    world.panel.calm();
+    assert_eq!(world.quick(&[]).await.1, Exit::Done);
+    assert_only_the_operators(&world, &BTreeSet::new(), "in the next run");
+}
