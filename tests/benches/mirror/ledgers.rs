@@ -142,6 +142,39 @@ pub(crate) fn status(bench: &Bench) -> Outcome<()> {
     Ok(())
 }
 
+/// Makes the copies that a ledger claims, their archives as long as claimed and empty: a run that does not find
+/// one of them looks for all.
+fn make_claimed(ledger: &Path, root: &Path) -> Outcome<()> {
+    let db = Connection::open(ledger)?;
+    let mut statement = db.prepare(
+        "SELECT c.key, s.uuid, b.uuid, c.stored_bytes, c.stored_sha256
+           FROM copies c JOIN backups b ON b.id = c.backup_id JOIN servers s ON s.id = b.server_id",
+    )?;
+    let mut claimed = statement.query([])?;
+    while let Some(row) = claimed.next()? {
+        let (key, server, backup): (String, String, String) =
+            (row.get(0)?, row.get(1)?, row.get(2)?);
+        let bytes = u64::try_from(row.get::<_, i64>(3)?)?;
+        let sha256: String = row.get(4)?;
+        let sidecar = serde_json::json!({
+            "format": "nestegg.copy/1",
+            "panel": {"name": "bench", "url": "http://127.0.0.1"},
+            "server": {"uuid": server, "identifier": server.get(..8), "name": "Server"},
+            "backup": {"uuid": backup, "name": "nightly", "created_at": "2024-06-01T03:00:00Z", "completed_at": "2024-06-01T03:00:00Z"},
+            "archive": {"bytes": bytes, "sha256": sha256, "panel_checksum": null, "verdict": "panel-sha1",
+                "entries": null, "unpacked_bytes": null},
+            "stored": {"bytes": bytes, "sha256": sha256, "encryption": null},
+            "written_by": "the benchmark",
+            "written_at": "2024-06-01T03:10:00Z",
+        });
+        fs::create_dir_all(root.join(&server))?;
+        fs::File::create(root.join(key))?.set_len(bytes)?;
+        let beside = root.join(&server).join(format!("{backup}.json"));
+        fs::write(beside, sidecar.to_string())?;
+    }
+    Ok(())
+}
+
 /// A night with nothing to do.
 pub(crate) fn idle(bench: &Bench) -> Outcome<()> {
     const IDLE: &str = "nestegg mirror, nothing to do";
@@ -151,6 +184,7 @@ pub(crate) fn idle(bench: &Bench) -> Outcome<()> {
     let panel = Panel::of(SERVERS, NIGHTLY_BACKUPS)?;
     configure(&config, &ledger, &panel.url(), &[&root])?;
     fill(&ledger, &panel.url(), NIGHTLY_BACKUPS, &[&root])?;
+    make_claimed(&ledger, &root)?;
     let contenders = [Contender::process(IDLE, &[], |_| {
         Ok(nestegg(bench, &config, &["mirror", "-q"]))
     })];
