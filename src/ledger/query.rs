@@ -99,6 +99,20 @@ pub struct KnownServer {
     pub name: String,
 }
 
+/// The copies of one server at one destination: by its backups, however many copies there are in all.
+pub(super) const HELD: &str = "SELECT b.uuid, c.key, c.archive_bytes, c.archive_sha256, c.stored_bytes,
+        c.stored_sha256, c.panel_checksum, c.verdict, c.entries, c.unpacked_bytes, c.etag, c.encryption
+   FROM backups b
+  CROSS JOIN copies c ON c.backup_id = b.id AND c.destination_id = ?2
+  WHERE b.server_id = (SELECT id FROM servers WHERE uuid = ?1)
+    AND c.state = 'verified'";
+/// The same, of those that were found damaged.
+pub(super) const DAMAGED: &str = "SELECT b.uuid
+   FROM backups b
+  CROSS JOIN copies c ON c.backup_id = b.id AND c.destination_id = ?2
+  WHERE b.server_id = (SELECT id FROM servers WHERE uuid = ?1)
+    AND c.state <> 'verified' AND c.is_distrusted = 1";
+
 impl Ledger {
     /// The verified copies of one server at one destination, vanished backups' included.
     ///
@@ -110,15 +124,7 @@ impl Ledger {
         destination: DestinationRef,
     ) -> Result<BTreeMap<BackupId, HeldFacts>, Error> {
         self.read("read what is held", |tx| {
-            let mut statement = tx.prepare_cached(
-                "SELECT b.uuid, c.key, c.archive_bytes, c.archive_sha256, c.stored_bytes,
-                        c.stored_sha256, c.panel_checksum, c.verdict, c.entries, c.unpacked_bytes, c.etag,
-                        c.encryption
-                   FROM backups b
-                   JOIN copies c ON c.backup_id = b.id AND c.destination_id = ?2
-                  WHERE b.server_id = (SELECT id FROM servers WHERE uuid = ?1)
-                    AND c.state = 'verified'",
-            )?;
+            let mut statement = tx.prepare_cached(HELD)?;
             let held = statement.query_map(params![server.to_string(), destination.0], |row| {
                 let facts = HeldFacts {
                     key: rows::key(row, 1)?,
@@ -149,13 +155,7 @@ impl Ledger {
         destination: DestinationRef,
     ) -> Result<BTreeSet<BackupId>, Error> {
         self.read("read what was found damaged", |tx| {
-            let mut statement = tx.prepare_cached(
-                "SELECT b.uuid
-                   FROM backups b
-                   JOIN copies c ON c.backup_id = b.id AND c.destination_id = ?2
-                  WHERE b.server_id = (SELECT id FROM servers WHERE uuid = ?1)
-                    AND c.state <> 'verified' AND c.is_distrusted = 1",
-            )?;
+            let mut statement = tx.prepare_cached(DAMAGED)?;
             let damaged = statement
                 .query_map(params![server.to_string(), destination.0], |row| {
                     rows::parsed(row, 0)

@@ -4,6 +4,8 @@ use super::*;
 use crate::ledger::BackupOf;
 use crate::ledger::marks::KEPT;
 use crate::ledger::named::NAMED;
+use crate::ledger::query::DAMAGED;
+use crate::ledger::query::HELD;
 use crate::ledger::retention::NEWEST;
 use crate::model::holding::PanelPresence;
 
@@ -157,6 +159,18 @@ fn the_newest_archives_are_found_by_index_however_many_a_server_has() {
     let plan = way(NEWEST);
     assert!(plan.contains("INDEX backups_by_age"), "{plan}");
     assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+}
+
+#[test]
+fn what_a_destination_holds_of_a_server_is_found_by_its_backups_alone() {
+    for query in [HELD, DAMAGED] {
+        let plan = way(query);
+        assert!(plan.contains("SEARCH b"), "{plan}");
+        assert!(
+            plan.contains("SEARCH c USING INDEX sqlite_autoindex_copies_1"),
+            "{plan}"
+        );
+    }
 }
 
 #[test]
