@@ -33,6 +33,7 @@ use crate::env::Clock;
 use crate::env::Env;
 use crate::env::StopSignal;
 use crate::exit::Exit;
+use crate::model::outcome::Failure;
 use crate::ops;
 use crate::ops::Tuning;
 use crate::ops::mirror::book::Book;
@@ -136,18 +137,37 @@ async fn mirror_recorded(
 ) -> Result<(MirrorReport, Exit), ops::Error> {
     let open = setup::ledger(&settings, "mirror", &env).await?;
     let observer: Arc<dyn Observer> = Arc::new(session.progress.clone());
-    match mirror_into(settings, &open.book, env, observer).await {
-        Ok(mut report) => {
-            let code = Exit::of_mirror(&report).code();
-            if let Err(error) = open.book.finish(code, json::counts(&report)).await {
-                report.errors.push(ops::mirror::unrecorded(&error));
-            }
-            let exit = Exit::of_mirror(&report);
+    let done = mirror_into(settings, &open.book, env, observer).await;
+    let tell = |report: &mut MirrorReport, error| report.errors.push(error);
+    ended(&open.book, done, Exit::of_mirror, json::counts, tell).await
+}
+
+/// Ends a run in the ledger with the code that the process will end with; that it could not be ended is one more
+/// failure to `tell`, unless the run came to nothing anyway.
+async fn ended<R>(
+    book: &Book,
+    done: Result<R, ops::Error>,
+    exit: fn(&R) -> Exit,
+    counts: fn(&R) -> serde_json::Value,
+    tell: fn(&mut R, Failure),
+) -> Result<(R, Exit), ops::Error> {
+    let (code, counted) = match &done {
+        Ok(report) => (exit(report).code(), counts(report)),
+        Err(error) => (exit_of(error).code(), serde_json::Value::Null),
+    };
+    let finished = book.finish(code, counted).await;
+    match (done, finished) {
+        (Ok(mut report), Err(error)) => {
+            tell(&mut report, ops::mirror::unrecorded(&error));
+            let exit = exit(&report);
             Ok((report, exit))
         }
-        Err(error) => {
-            let nothing = serde_json::Value::Null;
-            if let Err(unfinished) = open.book.finish(exit_of(&error).code(), nothing).await {
+        (Ok(report), Ok(())) => {
+            let exit = exit(&report);
+            Ok((report, exit))
+        }
+        (Err(error), finished) => {
+            if let Err(unfinished) = finished {
                 tracing::debug!("the run could not be ended in the ledger: {unfinished}");
             }
             Err(error)

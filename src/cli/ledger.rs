@@ -4,6 +4,7 @@ use std::io::Write;
 
 use crate::cli::args::ledger::ExportArgs;
 use crate::cli::args::ledger::LedgerCommand;
+use crate::cli::ended;
 use crate::cli::exit_of;
 use crate::cli::fail;
 use crate::cli::session::Session;
@@ -75,20 +76,9 @@ async fn rebuild_recorded(
     let open = ops::ledger::open(settings, "ledger rebuild", env).await?;
     let done =
         ops::ledger::rebuild::rebuild(settings, &open.book, env, &Tuning::production()).await;
-    let (code, counts) = match &done {
-        Ok(report) => (
-            Exit::of_rebuild(report).code(),
-            json::ledger::rebuild_counts(report),
-        ),
-        Err(error) => (exit_of(error).code(), serde_json::Value::Null),
-    };
-    let finished = open.book.finish(code, counts).await;
-    let mut report = done?;
-    if let Err(error) = finished {
-        report.errors.push(ops::mirror::unrecorded(&error));
-    }
-    let exit = Exit::of_rebuild(&report);
-    Ok((report, exit))
+    let tell = |report: &mut RebuildReport, error| report.errors.push(error);
+    let counts = json::ledger::rebuild_counts;
+    ended(&open.book, done, Exit::of_rebuild, counts, tell).await
 }
 
 async fn check(settings: &Settings, panels: Panels, session: &Session) -> Exit {

@@ -1,6 +1,6 @@
 //! `keep`, `unkeep` and `accept`, from the flags to the exit code.
 
-use crate::cli::exit_of;
+use crate::cli::ended;
 use crate::cli::fail;
 use crate::cli::session::Session;
 use crate::cli::session::until_stopped;
@@ -58,15 +58,6 @@ async fn recorded(
     setup::has_ledger(settings)?;
     let open = setup::ledger(settings, wanted.action.as_str(), env).await?;
     let done = ops::mark::mark(settings, wanted, &open.book, env, &Tuning::production()).await;
-    let (code, counts) = match &done {
-        Ok(report) => (Exit::of_mark(report).code(), json::mark::counts(report)),
-        Err(error) => (exit_of(error).code(), serde_json::Value::Null),
-    };
-    let finished = open.book.finish(code, counts).await;
-    let mut report = done?;
-    if let Err(error) = finished {
-        report.errors.push(ops::mirror::unrecorded(&error));
-    }
-    let exit = Exit::of_mark(&report);
-    Ok((report, exit))
+    let tell = |report: &mut MarkReport, error| report.errors.push(error);
+    ended(&open.book, done, Exit::of_mark, json::mark::counts, tell).await
 }

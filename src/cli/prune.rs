@@ -1,6 +1,6 @@
 //! `nestegg prune`, from the flags to the exit code.
 
-use crate::cli::exit_of;
+use crate::cli::ended;
 use crate::cli::fail;
 use crate::cli::session::Session;
 use crate::cli::session::until_stopped;
@@ -40,24 +40,9 @@ async fn recorded(settings: Settings, env: Env) -> Result<(PruneReport, Exit), o
     ops::prune::has_policy(&settings)?;
     setup::has_ledger(&settings)?;
     let open = setup::ledger(&settings, "prune", &env).await?;
-    match into(&settings, &open.book, env).await {
-        Ok(mut report) => {
-            let code = Exit::of_prune(&report).code();
-            let counts = json::prune_counts(&report);
-            if let Err(error) = open.book.finish(code, counts).await {
-                report.errors.push(ops::mirror::unrecorded(&error));
-            }
-            let exit = Exit::of_prune(&report);
-            Ok((report, exit))
-        }
-        Err(error) => {
-            let nothing = serde_json::Value::Null;
-            if let Err(unfinished) = open.book.finish(exit_of(&error).code(), nothing).await {
-                tracing::debug!("the run could not be ended in the ledger: {unfinished}");
-            }
-            Err(error)
-        }
-    }
+    let done = into(&settings, &open.book, env).await;
+    let tell = |report: &mut PruneReport, error| report.errors.push(error);
+    ended(&open.book, done, Exit::of_prune, json::prune_counts, tell).await
 }
 
 async fn into(settings: &Settings, book: &Book, env: Env) -> Result<PruneReport, ops::Error> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cli::exit_of;
+use crate::cli::ended;
 use crate::cli::fail;
 use crate::cli::session::Session;
 use crate::cli::session::until_stopped;
@@ -46,24 +46,9 @@ async fn recorded(
     setup::has_ledger(&settings)?;
     let open = setup::ledger(&settings, "verify", &env).await?;
     let observer: Arc<dyn Observer> = Arc::new(session.progress.clone());
-    match into(&settings, &open.book, env, observer).await {
-        Ok(mut report) => {
-            let code = Exit::of_verify(&report).code();
-            let counts = json::verify_counts(&report);
-            if let Err(error) = open.book.finish(code, counts).await {
-                report.errors.push(ops::mirror::unrecorded(&error));
-            }
-            let exit = Exit::of_verify(&report);
-            Ok((report, exit))
-        }
-        Err(error) => {
-            let nothing = serde_json::Value::Null;
-            if let Err(unfinished) = open.book.finish(exit_of(&error).code(), nothing).await {
-                tracing::debug!("the run could not be ended in the ledger: {unfinished}");
-            }
-            Err(error)
-        }
-    }
+    let done = into(&settings, &open.book, env, observer).await;
+    let tell = |report: &mut VerifyReport, error| report.errors.push(error);
+    ended(&open.book, done, Exit::of_verify, json::verify_counts, tell).await
 }
 
 async fn into(
