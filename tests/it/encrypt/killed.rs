@@ -1,5 +1,7 @@
 //! `kill -9` in the middle of a sealed upload.
 
+use nestegg::ledger::Ledger;
+
 use super::AgeKey;
 use super::configure;
 use super::folder;
@@ -11,6 +13,13 @@ use crate::support::fake_panel::Times;
 use crate::support::servers::root::Root;
 use crate::support::servers::seaweedfs::SeaweedFs;
 use crate::support::world::World;
+
+/// Whether the ledger of a run under way notes an upload of `name`: only then can the next run abort it.
+fn is_noted(world: &World, name: &str) -> bool {
+    Ledger::open_read_only(&world.ledger())
+        .and_then(|ledger| ledger.open_uploads())
+        .is_ok_and(|noted| noted.iter().any(|upload| upload.key.to_string() == name))
+}
 
 async fn a_killed_run_leaves_nothing_visible_and_the_next_is_whole(
     root: impl FnOnce(&World) -> Root,
@@ -24,7 +33,10 @@ async fn a_killed_run_leaves_nothing_visible_and_the_next_is_whole(
     world.panel.on(Call::Downloads, Times::Next(1), stall);
     let mut child = world.start(&["mirror"]);
     let name = format!("{server}/{backup}.tar.gz.age");
-    while root.open_uploads().await != [name.as_str()] {
+    // What is staged in a directory is found by its name, and not noted.
+    while root.open_uploads().await != [name.as_str()]
+        || !(root.is_folder() || is_noted(&world, &name))
+    {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         tokio::task::yield_now().await;
     }
