@@ -1,11 +1,13 @@
 //! What all groups share: where things are kept, and contenders that take turns.
 
 use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use tempfile::TempDir;
 
 use crate::Options;
 use crate::Outcome;
@@ -32,14 +34,19 @@ pub(crate) struct Bench {
     pub(crate) program: PathBuf,
     pub(crate) store_settings: String,
     pub(crate) tools: Tools,
-    folder: tempfile::TempDir,
+    folder: TempDir,
 }
+
+/// Where systems keep files in memory.
+const MEMORY_DISK: &str = "/dev/shm";
 
 /// Where one measurement happens.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// A folder of its own, removed afterwards.
     pub(crate) folder: PathBuf,
+    /// Another that is in memory; `None` where the system has no such disk.
+    pub(crate) in_memory: Option<PathBuf>,
     /// The store's address; empty when there is none.
     pub(crate) endpoint: String,
     /// A prefix of its own at the store.
@@ -180,10 +187,17 @@ impl Bench {
         let mut best: Option<(f64, Sample)> = None;
         for attempt in 1..=TRIES {
             let folder = self.folder("run")?;
+            let in_memory = in_memory()?;
             settle()?;
-            let place = format!("{prefix}-{attempt}");
-            let measured = self.measure(contender, folder.clone(), place, store);
+            let place = Place {
+                folder: folder.clone(),
+                in_memory: in_memory.as_ref().map(|folder| folder.path().to_owned()),
+                endpoint: String::new(),
+                prefix: format!("{prefix}-{attempt}"),
+            };
+            let measured = self.measure(contender, place, store);
             fs::remove_dir_all(&folder)?;
+            drop(in_memory);
             let (foreign, sample) = measured?;
             let disturbance = foreign / sample.wall;
             if best.is_none_or(|(least, _)| disturbance < least) {
@@ -206,8 +220,7 @@ impl Bench {
     fn measure(
         &self,
         contender: &Contender<'_>,
-        folder: PathBuf,
-        prefix: String,
+        place: Place,
         store: &Store,
     ) -> Outcome<(f64, Sample)> {
         let (endpoint, server) = match store {
@@ -220,11 +233,7 @@ impl Bench {
         };
         let own = || measure::cpu_of(std::process::id());
         let of_store = || server.as_ref().map_or(Ok(0.0), SeaweedFs::cpu);
-        let place = Place {
-            folder,
-            endpoint,
-            prefix,
-        };
+        let place = Place { endpoint, ..place };
         measure::wait_for_quiet(self.patience)?;
         let (busy_before, own_before, store_before) = (measure::busy()?, own()?, of_store()?);
         let (sample, children) = match &contender.work {
@@ -259,6 +268,22 @@ impl Bench {
 /// A measurement during which others used more of a processor than this is repeated, when there is
 /// patience. The kernel's own threads, which write to the disk, are among the others.
 const DISTURBED: f64 = 0.2;
+
+/// Whether the system has a disk that is in memory.
+pub(crate) fn has_memory_disk() -> bool {
+    Path::new(MEMORY_DISK).is_dir()
+}
+
+/// A folder on it.
+fn in_memory() -> Outcome<Option<TempDir>> {
+    if !has_memory_disk() {
+        return Ok(None);
+    }
+    let folder = tempfile::Builder::new()
+        .prefix("nestegg-bench-")
+        .tempdir_in(MEMORY_DISK)?;
+    Ok(Some(folder))
+}
 
 /// Lets the disk finish what others left.
 fn settle() -> Outcome<()> {

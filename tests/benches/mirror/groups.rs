@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 use crate::Outcome;
 use crate::archive::Archive;
 use crate::archive::Content;
+use crate::bench;
 use crate::bench::Bench;
 use crate::bench::Contender;
 use crate::bench::Place;
@@ -29,8 +30,14 @@ use crate::tools::Tool;
 enum To {
     OneFolder,
     TwoFolders,
-    Store,
+    FolderAndMemory,
+    Store(&'static str),
 }
+
+/// Uploads as they are by default: each part under a SHA-256 that is both signed and its checksum.
+const SIGNED: &str = "";
+/// Uploads as `rclone` sends them: signed but for their bytes, which carry a checksum of another kind.
+const UNSIGNED: &str = "unsigned_payload = true\nchecksum_algorithm = \"crc64nvme\"\n";
 
 /// The `inspect` setting.
 const INSPECT: &str = "inspect = true";
@@ -44,21 +51,26 @@ fn nestegg(bench: &Bench, panel: &Panel, place: &Place, to: To, inspect: &str) -
          [[panel]]\nname = \"bench\"\nurl = \"{}\"\n",
         panel.url()
     );
-    let folders: &[&str] = match to {
-        To::OneFolder => &["one"],
-        To::TwoFolders => &["one", "two"],
-        To::Store => &[],
+    let here = |name: &str| place.folder.join(name);
+    let in_memory = || place.in_memory.as_ref().map(|memory| memory.join("two"));
+    let roots = match to {
+        To::OneFolder => vec![here("one")],
+        To::TwoFolders => vec![here("one"), here("two")],
+        To::FolderAndMemory => vec![here("one"), in_memory().ok_or("no disk in memory")?],
+        To::Store(_) => Vec::new(),
     };
-    for name in folders {
-        fs::create_dir(place.folder.join(name))?;
+    for root in roots {
+        fs::create_dir(&root)?;
+        let name = root.file_name().unwrap_or_default().display();
         config.extend([format!(
-            "[[destination]]\nname = \"{name}\"\nurl = \"{folder}/{name}\"\n"
+            "[[destination]]\nname = \"{name}\"\nurl = \"{}\"\n",
+            root.display()
         )]);
     }
-    if matches!(to, To::Store) {
+    if let To::Store(settings) = to {
         config.extend([format!(
             "[[destination]]\nname = \"store\"\nurl = \"s3://{}/{}\"\n\
-             [destination.options]\nendpoint = \"{}\"\nallow_http = true\n{}\n",
+             [destination.options]\nendpoint = \"{}\"\nallow_http = true\n{settings}{}\n",
             seaweedfs::BUCKET,
             place.prefix,
             place.endpoint,
@@ -106,6 +118,7 @@ fn s5cmd_pipe(place: &Place) -> String {
 
 /// What is compared.
 const OFF: &str = "nestegg, inspection off";
+const OFF_UNSIGNED: &str = "nestegg, inspection off, bytes unsigned";
 const ON: &str = "nestegg";
 const TO_DISK: &str = "curl -o, sync";
 const DIGESTS: &str = "SHA-1 and SHA-256, two threads";
@@ -114,6 +127,7 @@ const DISK_THEN_SUM: &str = "curl -o && sha256sum";
 const LIST: &str = "unpack and list (zlib-rs, one thread)";
 const NOISE: &str = "nestegg, archive of noise";
 const TWO: &str = "nestegg, two directories";
+const TWO_KINDS: &str = "nestegg, a directory and one in memory";
 const TO_TWO_FILES: &str = "curl | tee, two files, sync";
 
 /// Directories of this machine: section 11's first two rows, and two destinations.
@@ -124,7 +138,7 @@ pub(crate) fn local(bench: &Bench) -> Outcome<()> {
     let panel_of_noise = Panel::with(&noise)?;
     let url = panel.archive_url();
     let script = |text: String| move |_: &Place| Ok(Job::script(&text));
-    let contenders = [
+    let mut contenders = vec![
         Contender::process(
             TO_DISK,
             &[Tool::Curl],
@@ -171,6 +185,11 @@ pub(crate) fn local(bench: &Bench) -> Outcome<()> {
             script(format!("curl -sS '{url}' | tee one >two; sync one two")),
         ),
     ];
+    if bench::has_memory_disk() {
+        contenders.push(Contender::process(TWO_KINDS, &[], |place| {
+            nestegg(bench, &panel, place, To::FolderAndMemory, INSPECT)
+        }));
+    }
     say(&bench
         .tools
         .versions(&[Tool::Curl, Tool::Gzip, Tool::Pigz, Tool::Tar]));
@@ -215,6 +234,12 @@ fn local_bounds(rows: &Rows, limit: f64) {
     bound(
         "two directories ÷ one",
         ratio(rows.wall(TWO), rows.wall(ON)),
+        1.1,
+        "",
+    );
+    bound(
+        "a directory and one in memory ÷ the directory alone",
+        ratio(rows.wall(TWO_KINDS), rows.wall(ON)),
         1.1,
         "",
     );
@@ -263,10 +288,10 @@ fn list(archive: &Archive) -> Outcome<()> {
 fn both_nesteggs<'a>(bench: &'a Bench, panel: &'a Panel) -> [Contender<'a>; 2] {
     [
         Contender::process(ON, &[], |place| {
-            nestegg(bench, panel, place, To::Store, INSPECT)
+            nestegg(bench, panel, place, To::Store(SIGNED), INSPECT)
         }),
         Contender::process(OFF, &[], |place| {
-            nestegg(bench, panel, place, To::Store, NO_INSPECT)
+            nestegg(bench, panel, place, To::Store(SIGNED), NO_INSPECT)
         }),
     ]
 }
@@ -305,6 +330,9 @@ pub(crate) fn s3(bench: &Bench) -> Outcome<()> {
     let contenders = [
         on,
         off,
+        Contender::process(OFF_UNSIGNED, &[], |place| {
+            nestegg(bench, &panel, place, To::Store(UNSIGNED), NO_INSPECT)
+        }),
         Contender::process(COPYURL, &[Tool::Rclone], |place| Ok(rclone(place, "true"))),
         Contender::process(CHECKED, &[Tool::Rclone], |place| {
             Ok(rclone(place, "rclone hashsum sha256 --download"))
@@ -331,42 +359,39 @@ pub(crate) fn s3(bench: &Bench) -> Outcome<()> {
     let rows = bench.compare(&contenders, &Store::SeaweedFs)?;
     let own = rows.wall(ON).map(|wall| (ON, wall));
     rows.print(&bench.heading("To S3 (SeaweedFS)", archive.bytes), own);
+    for ours in [OFF, OFF_UNSIGNED, ON] {
+        s3_bounds(&rows, ours, COPYURL, &[CHECKED, S5CMD, AWS]);
+    }
+    Ok(())
+}
+
+/// What section 11 bounds of a run to S3.
+fn s3_bounds(rows: &Rows, ours: &str, copy: &str, verifying: &[&str]) {
+    let wall = rows.wall(ours);
     bound(
-        "nestegg ÷ rclone copyurl",
-        ratio(rows.wall(ON), rows.wall(COPYURL)),
+        &format!("{ours} ÷ {copy}"),
+        ratio(wall, rows.wall(copy)),
         1.0,
         "",
     );
-    let verifying = [CHECKED, S5CMD, AWS];
-    for peer in verifying
-        .into_iter()
-        .filter(|peer| rows.get(peer).is_some())
-    {
+    let verifying = || verifying.iter().filter_map(|peer| rows.get(peer));
+    for peer in verifying() {
         bound(
-            &format!("nestegg ÷ {peer}"),
-            ratio(rows.wall(ON), rows.wall(peer)),
+            &format!("{ours} ÷ {}", peer.name),
+            ratio(wall, Some(peer.wall())),
             0.85,
             "",
         );
     }
-    let cpu = |name: &str| rows.get(name).map(Row::cpu);
-    let cheapest = verifying
-        .iter()
-        .filter_map(|peer| cpu(peer))
-        .reduce(f64::min);
     bound(
-        "CPU: nestegg ÷ the cheapest that verifies",
-        ratio(cpu(ON), cheapest),
+        &format!("CPU: {ours} ÷ the cheapest that verifies"),
+        ratio(
+            rows.get(ours).map(Row::cpu),
+            verifying().map(Row::cpu).reduce(f64::min),
+        ),
         0.8,
         "",
     );
-    bound(
-        "CPU: inspection off ÷ the same",
-        ratio(cpu(OFF), cheapest),
-        0.8,
-        "",
-    );
-    Ok(())
 }
 
 /// A store that throws everything away.
@@ -411,7 +436,7 @@ pub(crate) fn memory(bench: &Bench) -> Outcome<()> {
         let archive = bench.archive(Content::Mixed, *bytes)?;
         let panel = Panel::with(&archive)?;
         let contenders = [Contender::process(ON, &[], |place| {
-            nestegg(bench, &panel, place, To::Store, INSPECT)
+            nestegg(bench, &panel, place, To::Store(SIGNED), INSPECT)
         })];
         let rows = bench.compare(&contenders, &store)?;
         bound(
