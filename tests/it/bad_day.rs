@@ -1,15 +1,21 @@
 //! The bad day, at every store: the panel is gone, and so are the ledger and the configuration. What one
 //! destination holds, and the key of its copies, give everything back.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Output;
+use std::time::Duration;
 
+use nestegg::exit::Exit;
 use nestegg::model::ids::BackupId;
 use nestegg::model::ids::ServerId;
 
 use crate::support::age_key::AgeKey;
 use crate::support::archive::Archive;
+use crate::support::fake_panel::FakePanel;
+use crate::support::fake_panel::Pulls;
 use crate::support::held::Node;
+use crate::support::held::Tree;
 use crate::support::held::tree;
 use crate::support::held::unpacked_by_tar;
 use crate::support::members::Facts;
@@ -19,6 +25,7 @@ use crate::support::servers::gcs::Gcs;
 use crate::support::servers::root::Root;
 use crate::support::servers::seaweedfs::SeaweedFs;
 use crate::support::world::World;
+use crate::support::world::quick_tuning;
 
 /// Longer than two parts of a restore.
 const REGION_BYTES: usize = 9 << 20;
@@ -56,6 +63,15 @@ fn files() -> Archive {
             "#!/bin/sh\n",
         )
         .archive()
+}
+
+/// What the files of a tree hold; who owns them there, and since when, is the node's.
+fn contents(tree: Tree) -> BTreeMap<String, Vec<u8>> {
+    let files = tree.into_iter().filter_map(|(name, node)| match node {
+        Node::File(_, _, content) => Some((name, content)),
+        Node::Directory(_) | Node::Link(_) | Node::Other => None,
+    });
+    files.collect()
 }
 
 impl BadDay {
@@ -112,12 +128,18 @@ impl BadDay {
     }
 
     /// `restore --from` the root, with the key where there is one.
-    async fn restore(&self, words: &[&str]) -> Output {
+    fn restore_args(&self, words: &[&str]) -> Vec<String> {
         let mut args = vec!["restore", "--from", &self.root.url];
         if self.key.is_some() {
             args.extend(["--identity", "key.txt"]);
         }
         args.extend(words);
+        args.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Runs that.
+    async fn restore(&self, words: &[&str]) -> Output {
+        let args = self.restore_args(words);
         let output = self.world.command(&args).output().await.unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{words:?} {said}");
@@ -131,15 +153,41 @@ impl BadDay {
         output
     }
 
-    /// Every target that needs no panel gives back what went in.
-    async fn gives_everything_back(self) {
+    /// A server of a panel that was set up since gets what went in, by whichever way the store allows.
+    async fn gives_a_new_panel_s_server_everything_back(&mut self, by_tar: Tree) {
+        let panel = FakePanel::start().await;
+        panel.edit_host_rules(|rules| {
+            rules.pulls = Pulls::FromAnywhere;
+            rules.resources_cache = Duration::from_millis(30);
+        });
+        let server = panel.add_server("Survival anew");
+        self.world.set("NESTEGG_API_KEY", panel.key());
+        let target = server.to_string();
+        let to_server = [
+            "Survival:latest",
+            "--to-panel",
+            &panel.url(),
+            "--to-server",
+            &target,
+            "--yes",
+        ];
+        let args = self.restore_args(&to_server);
+        let (report, exit) = self.world.tuned_restore(&args, quick_tuning()).await;
+        assert_eq!(exit, Exit::Done, "{report:?}");
+        let unpacked = tree(&panel.folder_of(server));
+        assert!(contents(unpacked) == contents(by_tar), "--to-panel");
+    }
+
+    /// Every target gives back what went in.
+    async fn gives_everything_back(mut self) {
         let before = self.root.keys().await;
         let end = if self.key.is_some() {
             "tar.gz.age"
         } else {
             "tar.gz"
         };
-        let stored = |end: &str| format!("{}/{}.{end}", self.server, self.backup);
+        let (server, backup) = (self.server, self.backup);
+        let stored = |end: &str| format!("{server}/{backup}.{end}");
         assert_eq!(before, [stored("json"), stored(end)]);
         let kept = self.root.read(&stored(end)).await.unwrap();
         assert_eq!(kept == self.archive.bytes(), self.key.is_none());
@@ -171,7 +219,7 @@ impl BadDay {
         let backups = tree(&self.path("backups"));
         let names: Vec<&str> = backups.keys().map(String::as_str).collect();
         let archive = stored("tar.gz");
-        assert_eq!(names, [&*self.server.to_string(), &*archive]);
+        assert_eq!(names, [&*server.to_string(), &*archive]);
         let Some(Node::File(mode, _, content)) = backups.get(&archive) else {
             panic!("{backups:?}")
         };
@@ -181,6 +229,9 @@ impl BadDay {
         let drilled = self.restore(&["--drill", "--json"]).await;
         let drilled: serde_json::Value = serde_json::from_slice(&drilled.stdout).unwrap();
         assert_eq!(drilled["copies"][0]["state"], "drilled");
+
+        self.gives_a_new_panel_s_server_everything_back(by_tar)
+            .await;
 
         assert_eq!(self.root.keys().await, before);
         assert_eq!(self.root.read(&stored(end)).await.unwrap(), kept);
