@@ -65,7 +65,7 @@ pub fn verify_errors(report: &VerifyReport, style: Style, out: &mut dyn Write) -
     });
     for copy in repaired {
         write!(out, "{} ", style.paint("repaired:", Tone::Careful))?;
-        verify::verify_line(copy, out)?;
+        verify::described(copy, out)?;
     }
     let backups: HashMap<String, &CheckedCopy> = report
         .verified

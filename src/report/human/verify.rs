@@ -28,10 +28,18 @@ const REASON_CHARACTERS: usize = 200;
 /// # Errors
 /// What the writer refuses.
 pub fn verify_line(copy: &CheckedCopy, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "{:<12}  ", copy.state())?;
+    described(copy, out)
+}
+
+/// The rest of such a line: which copy it is, and what is to be said of it.
+///
+/// # Errors
+/// What the writer refuses.
+pub(super) fn described(copy: &CheckedCopy, out: &mut dyn Write) -> io::Result<()> {
     write!(
         out,
-        "{:<12}  {} / {}  {}  {}  {}",
-        copy.state(),
+        "{} / {}  {}  {}  {}",
         style::name(&copy.server_name),
         style::name(&copy.backup_name),
         copy.backup,

@@ -236,7 +236,8 @@ async fn a_repaired_run_ends_with_0_and_is_never_silent() {
         "{}",
         ran.stderr
     );
-    assert!(ran.stderr.starts_with("repaired: "), "{}", ran.stderr);
+    let copy = format!("repaired: Survival / nightly  {}  ", kept.backups[0]);
+    assert!(ran.stderr.starts_with(&copy), "{}", ran.stderr);
     assert!(
         ran.stderr.contains("made anew from the copy at other"),
         "{}",
