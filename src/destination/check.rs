@@ -1,9 +1,9 @@
 //! Looking at what stands under a copy's keys without believing any of it: for `verify`.
 
 use crate::destination::Destination;
-use crate::destination::copies::Document;
 use crate::destination::error::Error;
 use crate::destination::redact::StoreFault;
+use crate::destination::sidecar::Document;
 use crate::destination::stored::Facts;
 use crate::destination::stored::StoredObject;
 use crate::model::checksum::Algorithm;
