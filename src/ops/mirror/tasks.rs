@@ -1,0 +1,214 @@
+//! All that a run has to do: gathered from every panel, then carried out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use crate::ledger;
+use crate::model::ids::BackupId;
+use crate::model::outcome::Failure;
+use crate::model::outcome::FailureKind;
+use crate::model::outcome::Mode;
+use crate::model::outcome::Scope;
+use crate::model::outcome::Skipped;
+use crate::ops::mirror::PanelTarget;
+use crate::ops::mirror::Run;
+use crate::ops::mirror::act;
+use crate::ops::mirror::act::Done;
+use crate::ops::mirror::gather;
+use crate::ops::mirror::gather::Gathered;
+use crate::ops::mirror::gather::Task;
+use crate::ops::mirror::protect;
+use crate::ops::mirror::servers;
+use crate::ops::mirror::words::placeholder;
+use crate::ops::mirror::words::removed_from;
+use crate::ops::mirror::words::tell;
+use crate::plan::mirror::order;
+use crate::report::Lacking;
+use crate::report::MirrorReport;
+
+/// Asks every panel what there is; a server that two panels have is taken through the first.
+///
+/// # Errors
+/// The ledger's: a run that can't be recorded stops.
+pub(super) async fn gather_all(
+    run: &Run,
+    panels: &[Arc<PanelTarget>],
+    report: &mut MirrorReport,
+) -> Result<Vec<Task>, ledger::Error> {
+    let mut by_server = Vec::new();
+    let mut taken = BTreeMap::new();
+    for panel in panels {
+        let (name, url) = (
+            panel.client.name().clone(),
+            panel.client.base_url().to_string(),
+        );
+        run.book
+            .write(move |ledger, _run, now| ledger.record_panel(&name, &url, now))
+            .await?;
+        protect::undo_left(run, panel).await?;
+        let chosen = tokio::select! {
+            biased;
+            () = run.env.cancel.cancelled() => break,
+            chosen = servers::choose(panel) => chosen,
+        };
+        let chosen = match chosen {
+            Ok(chosen) => chosen,
+            Err(failure) => {
+                report.errors.push(failure);
+                continue;
+            }
+        };
+        report.errors.extend(chosen.failures);
+        let mut servers = Vec::new();
+        for server in chosen.servers {
+            match taken.get(&server.id) {
+                None => {
+                    taken.insert(server.id, panel.client.name().clone());
+                    servers.push(server);
+                }
+                Some(through) => report.skipped.push(Skipped {
+                    panel: panel.client.name().clone(),
+                    server: server.id,
+                    server_name: server.name,
+                    backup: None,
+                    why: format!("taken through panel {through} already"),
+                }),
+            }
+        }
+        report.servers += servers.len() as u64;
+        for gathered in gather::all(run, panel, servers).await? {
+            let Gathered {
+                seen,
+                plans,
+                skipped,
+                failures,
+            } = gathered;
+            report.backups_seen += seen;
+            report.skipped.extend(skipped);
+            report.errors.extend(failures);
+            by_server.push(plans);
+        }
+    }
+    report.errors.extend(not_listed(run, &by_server, report));
+    Ok(order(by_server))
+}
+
+/// Backups that were asked for by uuid and that no server has.
+fn not_listed(run: &Run, by_server: &[Vec<Task>], report: &MirrorReport) -> Vec<Failure> {
+    if run.is_stopping() {
+        return Vec::new();
+    }
+    let planned = |id| {
+        by_server
+            .iter()
+            .flatten()
+            .any(|task| task.plan.backup.record.id == id)
+    };
+    let skipped = |id| {
+        report
+            .skipped
+            .iter()
+            .any(|skipped| skipped.backup == Some(id))
+    };
+    let left_out = |id: BackupId| run.selection.shard.is_some_and(|share| !share.holds(id));
+    run.selection
+        .only
+        .iter()
+        .filter(|id| !planned(**id) && !skipped(**id) && !left_out(**id))
+        .map(|id| Failure {
+            scope: Scope::Backup,
+            id: id.to_string(),
+            kind: FailureKind::NotFound,
+            message: "no selected server lists this backup".to_owned(),
+            hint: "compare the uuid with the panel's list; --newest and --since narrow the selection too"
+                .to_owned(),
+        })
+        .collect()
+}
+
+/// Whether a backup was among those that lacked a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HadWork {
+    Yes,
+    No,
+}
+
+/// Carries out all tasks, and reports each.
+///
+/// # Errors
+/// The first of the ledger's: what was under way by then is still done.
+pub(super) async fn act_all(
+    run: &Run,
+    tasks: &[Task],
+    report: &mut MirrorReport,
+) -> Result<(), ledger::Error> {
+    let (to_do, bytes) = tasks.iter().filter(|task| task.plan.lacks_a_copy()).fold(
+        (0, 0),
+        |(count, bytes), task| {
+            let more: u64 = task.plan.backup.archive_bytes;
+            (count + 1, more.saturating_add(bytes))
+        },
+    );
+    run.shared.observer.planned(to_do, bytes);
+    let mut results = stream::iter(tasks)
+        .map(async |task| {
+            if !task.plan.lacks_a_copy() {
+                return (HadWork::No, act::as_it_is(run, task));
+            }
+            if run.is_stopping() || run.is_past_deadline() {
+                return (HadWork::Yes, act::as_it_is(run, task));
+            }
+            (HadWork::Yes, act::carry_out(run, task).await)
+        })
+        .buffer_unordered(run.settings.transfers.max(1));
+    let mut unrecorded = Ok(());
+    while let Some((had_work, done)) = results.next().await {
+        let Done {
+            outcome,
+            failures,
+            recorded,
+            placeholder_for,
+            removed,
+            lacking,
+        } = done;
+        report.skipped.extend(removed_from(&outcome, &removed));
+        if !lacking.is_empty() {
+            report.lacking.push(Lacking {
+                panel: outcome.panel.clone(),
+                server: outcome.server,
+                server_name: outcome.server_name.clone(),
+                backup: outcome.backup,
+                name: outcome.name.clone(),
+                globs: lacking.iter().map(ToString::to_string).collect(),
+            });
+        }
+        report.errors.extend(failures);
+        if let Some(holds) = placeholder_for {
+            report.skipped.push(Skipped {
+                panel: outcome.panel,
+                server: outcome.server,
+                server_name: outcome.server_name,
+                backup: Some(outcome.backup),
+                why: placeholder(holds),
+            });
+        } else if !outcome.copies.is_empty() {
+            if had_work == HadWork::Yes && run.settings.mode == Mode::Apply {
+                run.shared.observer.backup_done(&outcome);
+            }
+            tell(&outcome, &mut report.errors);
+            report.backups.push(outcome);
+        }
+        if let Err(error) = recorded {
+            // What is under way goes on to its end; nothing new is begun.
+            run.is_unrecordable.store(true, Ordering::Relaxed);
+            if unrecorded.is_ok() {
+                unrecorded = Err(error);
+            }
+        }
+    }
+    unrecorded
+}
