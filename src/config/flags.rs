@@ -69,6 +69,42 @@ pub enum Request {
 }
 
 impl Request {
+    /// The flags of `verify`, if that is what it is.
+    pub(crate) fn as_verify(&self) -> Option<&VerifyFlags> {
+        if let Self::Verify(flags) = self {
+            Some(flags)
+        } else {
+            None
+        }
+    }
+
+    /// The flags of `restore`, if that is what it is.
+    pub(crate) fn as_restore(&self) -> Option<&RestoreFlags> {
+        if let Self::Restore(flags) = self {
+            Some(flags)
+        } else {
+            None
+        }
+    }
+
+    /// The flags of `prune`, if that is what it is.
+    pub(crate) fn as_prune(&self) -> Option<&PruneFlags> {
+        if let Self::Prune(flags) = self {
+            Some(flags)
+        } else {
+            None
+        }
+    }
+
+    /// The flags of `panel`, if that is what it is.
+    pub(crate) fn as_panel(&self) -> Option<&PanelFlags> {
+        if let Self::Panel(flags) = self {
+            Some(flags)
+        } else {
+            None
+        }
+    }
+
     /// Whether it is carried out where no ledger can be: `--from` names whom to ask instead, or a panel
     /// is asked.
     pub(crate) fn asks_no_ledger(&self) -> bool {

@@ -1,7 +1,6 @@
 //! How to drill.
 
 use crate::config::file::DrillEntry;
-use crate::config::flags::Flags;
 use crate::config::flags::Request;
 use crate::config::reader::Written;
 use crate::config::resolve::Resolver;
@@ -12,33 +11,23 @@ use crate::config::settings::restore::RestoreJob;
 use crate::config::source::Source;
 
 impl Resolver<'_> {
-    pub(super) fn drill(&mut self, flags: &Flags) -> DrillSettings {
+    pub(super) fn drill(&mut self, request: &Request) -> DrillSettings {
         let DrillEntry {
             sample,
             must_contain,
             rules,
         } = self.file.map(|file| file.drill.clone()).unwrap_or_default();
-        let by_flag = match &flags.request {
-            Request::Restore(wanted) => match &wanted.job {
-                Some(RestoreJob::Drill(job)) => job.sample,
-                Some(
-                    RestoreJob::Output(_)
-                    | RestoreJob::Extract(_)
-                    | RestoreJob::Disk(_)
-                    | RestoreJob::Panel(_)
-                    | RestoreJob::Sheet(_),
-                )
-                | None => None,
-            },
-            Request::Mirror(_)
-            | Request::Verify(_)
-            | Request::Read(_)
-            | Request::Ledger(_)
-            | Request::Prune(_)
-            | Request::Mark(_)
-            | Request::Panel(_)
-            | Request::Show
-            | Request::Check => None,
+        let job = request.as_restore().and_then(|wanted| wanted.job.as_ref());
+        let by_flag = match job {
+            Some(RestoreJob::Drill(job)) => job.sample,
+            Some(
+                RestoreJob::Output(_)
+                | RestoreJob::Extract(_)
+                | RestoreJob::Disk(_)
+                | RestoreJob::Panel(_)
+                | RestoreJob::Sheet(_),
+            )
+            | None => None,
         };
         let source = match (by_flag, &sample) {
             (Some(_), _) => Source::Flag("--sample"),

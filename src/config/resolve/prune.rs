@@ -11,18 +11,9 @@ use crate::config::source::Source;
 impl Resolver<'_> {
     pub(super) fn prune(&mut self, request: &Request) -> PruneSettings {
         let written = self.file.map(|file| file.prune.clone()).unwrap_or_default();
-        let (keep, max_delete) = match request {
-            Request::Prune(wanted) => (wanted.keep.clone(), wanted.max_delete),
-            Request::Mirror(_)
-            | Request::Verify(_)
-            | Request::Restore(_)
-            | Request::Read(_)
-            | Request::Ledger(_)
-            | Request::Mark(_)
-            | Request::Panel(_)
-            | Request::Show
-            | Request::Check => (None, None),
-        };
+        let wanted = request.as_prune();
+        let keep = wanted.and_then(|wanted| wanted.keep.clone());
+        let max_delete = wanted.and_then(|wanted| wanted.max_delete);
         let source = |place: Option<Source>| place.unwrap_or(Source::Default);
         let verify_within = written.verify_within.as_ref();
         let shrink_alarm = written.shrink_alarm.as_ref();
