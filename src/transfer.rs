@@ -6,6 +6,7 @@
 pub mod compute;
 pub mod describe;
 pub mod extract;
+mod failure;
 pub mod inspect;
 pub mod limit;
 pub mod observer;
@@ -14,10 +15,10 @@ pub mod readback;
 pub mod rehearse;
 pub mod sink;
 pub mod source;
+mod tuning;
 pub mod unseal;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 
@@ -37,23 +38,24 @@ use crate::model::checksum::Hasher;
 use crate::model::checksum::Verdict;
 use crate::model::content::ComputedContent;
 use crate::model::content::Inspect;
-use crate::model::content::Mismatch;
 use crate::model::content::PartCutter;
 use crate::model::content::Structure;
 use crate::model::content::VerifiedContent;
-use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
 use crate::model::member::MemberGlob;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
-use crate::model::outcome::chain;
 use crate::panel;
 use crate::panel::PanelClient;
 use crate::transfer::compute::Computation;
 use crate::transfer::compute::Lookout;
 use crate::transfer::describe::SidecarDraft;
+pub use crate::transfer::failure::NOTHING_KEPT;
+use crate::transfer::failure::interrupted;
+use crate::transfer::failure::mismatch_failure;
+use crate::transfer::failure::stopped_failure;
 use crate::transfer::limit::Throttle;
 use crate::transfer::observer::Observer;
 use crate::transfer::observer::TransferLabel;
@@ -65,62 +67,7 @@ use crate::transfer::pump::SlotState;
 use crate::transfer::pump::Stopped;
 use crate::transfer::pump::UploadSink;
 use crate::transfer::source::Source;
-
-/// Waits, attempts and memory of transfers.
-#[derive(Debug, Clone)]
-pub struct Tuning {
-    /// How long a download may stand still.
-    pub stall_timeout: Duration,
-    /// How long connecting to a node may take.
-    pub connect_timeout: Duration,
-    /// Attempts in a row that got no further.
-    pub attempts: u32,
-    /// Attempts of one archive in all.
-    pub attempts_in_all: u32,
-    /// The first wait between attempts; it doubles, with jitter.
-    pub first_wait: Duration,
-    /// The longest such wait.
-    pub max_wait: Duration,
-    /// The longest `Retry-After` that is waited for.
-    pub longest_wait: Duration,
-    /// How many bytes of parts may be alive at once.
-    pub parts_bytes: u64,
-}
-
-impl Tuning {
-    /// The values of real runs.
-    pub const PRODUCTION: Self = Self {
-        stall_timeout: Duration::from_mins(1),
-        connect_timeout: Duration::from_secs(15),
-        attempts: 5,
-        attempts_in_all: 50,
-        first_wait: Duration::from_secs(1),
-        max_wait: Duration::from_mins(1),
-        longest_wait: Duration::from_mins(10),
-        parts_bytes: 64 << 20,
-    };
-
-    /// The same, where this many uploads seal: age files in the making take memory too, so archives
-    /// leave them half of it.
-    #[must_use]
-    pub fn beside_sealed(&self, uploads: usize) -> Self {
-        Self {
-            parts_bytes: match uploads {
-                0 => self.parts_bytes,
-                _some => self.parts_bytes / 2,
-            },
-            ..self.clone()
-        }
-    }
-
-    /// How many parts of this size may be alive at once: at least the two that an upload needs
-    /// to know whether it is a single put.
-    pub fn parts_alive(&self, part_bytes: u64) -> usize {
-        usize::try_from(self.parts_bytes / part_bytes.max(1))
-            .unwrap_or(usize::MAX)
-            .clamp(2, 64)
-    }
-}
+pub use crate::transfer::tuning::Tuning;
 
 /// Whether the panel's row is read again before the commit.
 #[derive(Debug, Clone)]
@@ -173,9 +120,6 @@ pub struct Job {
     /// Everything the sidecar says besides the copy itself.
     pub sidecar: SidecarDraft,
 }
-
-/// How the message of a failed verification begins.
-pub const NOTHING_KEPT: &str = "nothing was kept: ";
 
 /// What all transfers of a run share.
 #[derive(Debug)]
@@ -486,51 +430,5 @@ async fn still_listed(recheck: &Recheck, key: &ObjectKey, shared: &Shared) -> Re
             Ok(())
         }
         Err(error) => Err(error.failure(Scope::Backup, id.to_string())),
-    }
-}
-
-fn interrupted(backup: BackupId) -> Failure {
-    stopped_failure(backup, &Stopped::Interrupted)
-}
-
-fn mismatch_failure(backup: BackupId, mismatch: &Mismatch) -> Failure {
-    let hint = match mismatch {
-        Mismatch::Length { .. } | Mismatch::Structure { .. } => {
-            "the archive is damaged where the panel keeps it, or its node is still writing it: \
-             make a fresh backup, and check the node's disk"
-        }
-        Mismatch::Digest { .. } => {
-            "the archive is not the one the panel recorded: make a fresh backup, and check the node's disk; \
-             if this panel's checksums are known to be wrong, set `checksum = \"structure\"` for it"
-        }
-    };
-    Failure {
-        scope: Scope::Backup,
-        id: backup.to_string(),
-        kind: FailureKind::Integrity,
-        message: format!("{NOTHING_KEPT}{mismatch}"),
-        hint: hint.to_owned(),
-    }
-}
-
-fn stopped_failure(backup: BackupId, stopped: &Stopped) -> Failure {
-    let (kind, hint) = match stopped {
-        Stopped::Source(error) => (error.kind(), error.hint()),
-        Stopped::TooLong { .. } | Stopped::WrongLength { .. } => (
-            FailureKind::Integrity,
-            "the archive is damaged where the panel keeps it, or its node is still writing it: \
-             make a fresh backup, and check the node's disk"
-                .to_owned(),
-        ),
-        Stopped::Worker(_) => (FailureKind::Local, String::new()),
-        Stopped::NoDestinationLeft => (FailureKind::Destination, String::new()),
-        Stopped::Interrupted => (FailureKind::Interrupted, "run it again".to_owned()),
-    };
-    Failure {
-        scope: Scope::Backup,
-        id: backup.to_string(),
-        kind,
-        message: chain(stopped),
-        hint,
     }
 }

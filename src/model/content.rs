@@ -5,23 +5,21 @@
 //! what was computed over those parts with what was expected, so an upload that took the parts
 //! of a proved stream took the proved bytes.
 
-use std::any::Any;
-use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
-
-use bytes::Bytes;
+mod digest;
+mod part;
 
 use crate::model::backup::ExpectedContent;
 use crate::model::backup::ExpectedProof;
-use crate::model::checksum::Algorithm;
 use crate::model::checksum::ContentDigest;
-use crate::model::checksum::Hasher;
 use crate::model::checksum::Verdict;
-
-/// As much of a part as is hashed by one algorithm after the other: any processor's cache holds it.
-const CACHED_BYTES: usize = 64 << 10;
+pub use crate::model::content::digest::StreamDigest;
+pub use crate::model::content::digest::StreamHasher;
+pub use crate::model::content::digest::StreamHashers;
+pub use crate::model::content::part::OutOfOrder;
+pub use crate::model::content::part::Part;
+pub use crate::model::content::part::PartCutter;
+pub use crate::model::content::part::Position;
+pub use crate::model::content::part::StreamId;
 
 /// Whether archives are inspected (gzip trailer, end of the tar) while they pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,284 +28,6 @@ pub enum Inspect {
     On,
     /// Only where there is no digest to go by.
     WhenNeeded,
-}
-
-/// One attempt at reading one archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct StreamId(u64);
-
-impl StreamId {
-    fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// A run of bytes of one stream; cloning shares them.
-#[derive(Clone)]
-pub struct Part {
-    stream: StreamId,
-    offset_bytes: u64,
-    length_bytes: u64,
-    chunks: Arc<[Bytes]>,
-    _held: Option<Arc<dyn Any + Send + Sync>>,
-}
-
-impl fmt::Debug for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Part")
-            .field("stream", &self.stream)
-            .field("offset_bytes", &self.offset_bytes)
-            .field("length_bytes", &self.length_bytes)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Part {
-    /// The stream it was cut from.
-    pub const fn stream(&self) -> StreamId {
-        self.stream
-    }
-
-    /// Where in the stream it begins.
-    pub const fn offset_bytes(&self) -> u64 {
-        self.offset_bytes
-    }
-
-    /// Its length.
-    pub const fn length_bytes(&self) -> u64 {
-        self.length_bytes
-    }
-
-    /// Its bytes, in order, as they came.
-    pub fn chunks(&self) -> &[Bytes] {
-        &self.chunks
-    }
-}
-
-/// Cuts a stream into equal parts; only the last may be shorter.
-#[derive(Debug)]
-pub struct PartCutter {
-    stream: StreamId,
-    part_bytes: u64,
-    cut_bytes: u64,
-    pending: Vec<Bytes>,
-    pending_bytes: u64,
-}
-
-impl PartCutter {
-    /// A cutter at the start of a new stream; parts are `part_bytes` long (at least 1).
-    pub fn new(part_bytes: u64) -> Self {
-        Self {
-            stream: StreamId::next(),
-            part_bytes: part_bytes.max(1),
-            cut_bytes: 0,
-            pending: Vec::new(),
-            pending_bytes: 0,
-        }
-    }
-
-    /// The stream that its parts belong to.
-    pub const fn stream(&self) -> StreamId {
-        self.stream
-    }
-
-    /// How many bytes were taken in, cut or not.
-    pub const fn taken_bytes(&self) -> u64 {
-        self.cut_bytes + self.pending_bytes
-    }
-
-    /// How many bytes left as parts: a broken source may go on from here.
-    pub const fn cut_bytes(&self) -> u64 {
-        self.cut_bytes
-    }
-
-    /// Takes as much of `chunk` as the current part has room for, and leaves the rest in it.
-    pub fn fill(&mut self, chunk: &mut Bytes) {
-        let room = self.part_bytes - self.pending_bytes;
-        let take = chunk.len().min(usize::try_from(room).unwrap_or(usize::MAX));
-        if take > 0 {
-            self.pending.push(chunk.split_to(take));
-            self.pending_bytes += take as u64;
-        }
-    }
-
-    /// Whether a whole part is waiting to be cut.
-    pub const fn is_full(&self) -> bool {
-        self.pending_bytes == self.part_bytes
-    }
-
-    /// Whether nothing is waiting to be cut.
-    pub const fn is_empty(&self) -> bool {
-        self.pending_bytes == 0
-    }
-
-    /// Cuts what is waiting; `held` is kept alive as long as any clone of the part is.
-    pub fn cut(&mut self, held: Option<Arc<dyn Any + Send + Sync>>) -> Part {
-        let part = Part {
-            stream: self.stream,
-            offset_bytes: self.cut_bytes,
-            length_bytes: self.pending_bytes,
-            chunks: std::mem::take(&mut self.pending).into(),
-            _held: held,
-        };
-        self.cut_bytes += self.pending_bytes;
-        self.pending_bytes = 0;
-        part
-    }
-
-    /// Forgets what is waiting, so that reading goes on at [`Self::cut_bytes`].
-    pub fn drop_pending(&mut self) {
-        self.pending.clear();
-        self.pending_bytes = 0;
-    }
-}
-
-/// A part came from another stream, or out of order: a defect in the caller, never in the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a part at byte {came_bytes} came where byte {wanted_bytes} of the same stream was due")]
-pub struct OutOfOrder {
-    wanted_bytes: u64,
-    came_bytes: u64,
-}
-
-/// Where in a stream a consumer of parts is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    stream: StreamId,
-    bytes: u64,
-}
-
-impl Position {
-    /// The start of a stream.
-    pub const fn start(stream: StreamId) -> Self {
-        Self { stream, bytes: 0 }
-    }
-
-    /// How many bytes were taken so far.
-    pub const fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Moves past `part`.
-    ///
-    /// # Errors
-    /// [`OutOfOrder`] unless it is the next part of this stream.
-    pub fn advance(&mut self, part: &Part) -> Result<(), OutOfOrder> {
-        if part.stream != self.stream || part.offset_bytes != self.bytes {
-            return Err(OutOfOrder {
-                wanted_bytes: self.bytes,
-                came_bytes: part.offset_bytes,
-            });
-        }
-        self.bytes += part.length_bytes;
-        Ok(())
-    }
-}
-
-/// A digest over the parts of one stream.
-#[derive(Debug, Clone)]
-pub struct StreamHasher {
-    position: Position,
-    hasher: Hasher,
-}
-
-impl StreamHasher {
-    /// A hasher at the start of `stream`.
-    pub fn new(stream: StreamId, algorithm: Algorithm) -> Self {
-        Self {
-            position: Position::start(stream),
-            hasher: Hasher::new(algorithm),
-        }
-    }
-
-    /// Takes the next part in.
-    ///
-    /// # Errors
-    /// [`OutOfOrder`] unless it is the next part of its stream.
-    pub fn absorb(&mut self, part: &Part) -> Result<(), OutOfOrder> {
-        self.position.advance(part)?;
-        for chunk in part.chunks() {
-            self.hasher.update(chunk);
-        }
-        Ok(())
-    }
-
-    /// The digest of all parts taken in.
-    pub fn finish(self) -> StreamDigest {
-        StreamDigest {
-            position: self.position,
-            digest: self.hasher.finish(),
-        }
-    }
-}
-
-/// All digests over the parts of one stream: SHA-256, and another where it is asked for.
-///
-/// Piece by piece, since fetching a piece from memory costs nearly as much as hashing it: what one
-/// algorithm has read is in the processor's cache for the other.
-#[derive(Debug)]
-pub struct StreamHashers {
-    sha256: StreamHasher,
-    second: Option<StreamHasher>,
-}
-
-impl StreamHashers {
-    /// Hashers at the start of `stream`.
-    pub fn new(stream: StreamId, second: Option<Algorithm>) -> Self {
-        Self {
-            sha256: StreamHasher::new(stream, Algorithm::Sha256),
-            second: second.map(|algorithm| StreamHasher::new(stream, algorithm)),
-        }
-    }
-
-    /// Takes the next part in.
-    ///
-    /// # Errors
-    /// [`OutOfOrder`] unless it is the next part of its stream.
-    pub fn absorb(&mut self, part: &Part) -> Result<(), OutOfOrder> {
-        let Some(second) = &mut self.second else {
-            return self.sha256.absorb(part);
-        };
-        self.sha256.position.advance(part)?;
-        second.position.advance(part)?;
-        for chunk in part.chunks() {
-            for piece in chunk.chunks(CACHED_BYTES) {
-                self.sha256.hasher.update(piece);
-                second.hasher.update(piece);
-            }
-        }
-        Ok(())
-    }
-
-    /// The SHA-256 of all parts taken in so far.
-    pub fn sha256_so_far(&self) -> StreamDigest {
-        self.sha256.clone().finish()
-    }
-
-    /// The digests of all parts taken in: SHA-256, and the other.
-    pub fn finish(self) -> (StreamDigest, Option<StreamDigest>) {
-        (self.sha256.finish(), self.second.map(StreamHasher::finish))
-    }
-}
-
-/// The digest of a stream up to a position.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamDigest {
-    position: Position,
-    digest: ContentDigest,
-}
-
-impl StreamDigest {
-    /// The digest.
-    pub const fn digest(&self) -> &ContentDigest {
-        &self.digest
-    }
-
-    /// How many bytes it covers.
-    pub const fn bytes(&self) -> u64 {
-        self.position.bytes()
-    }
 }
 
 /// What walking an archive to its end found.
@@ -466,7 +186,11 @@ impl VerifiedContent {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::model::checksum::Algorithm;
+    use crate::model::checksum::Hasher;
 
     fn parts(cutter: &mut PartCutter, data: &'static [u8]) -> Vec<Part> {
         let mut chunk = Bytes::from_static(data);
