@@ -84,6 +84,12 @@ impl Panel {
         client(self.url.as_str(), KEY, tuning).unwrap()
     }
 
+    /// Why a client can't list its server's backups.
+    async fn unlisted(&self) -> Error {
+        let client = self.client(TUNING);
+        client.backups(&server_id()).await.unwrap_err()
+    }
+
     fn targets(&self) -> Vec<String> {
         self.heard
             .lock()

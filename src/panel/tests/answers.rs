@@ -16,11 +16,7 @@ async fn a_redirect_is_not_followed_and_the_key_goes_nowhere_else() {
         answer
     })
     .await;
-    let error = panel
-        .client(TUNING)
-        .backups(&server_id())
-        .await
-        .unwrap_err();
+    let error = panel.unlisted().await;
     assert_eq!(
         error.to_string(),
         format!(
@@ -39,11 +35,7 @@ async fn a_web_page_with_status_200_is_not_an_empty_list() {
         ("{\"data\":[", Stray::Other),
     ] {
         let panel = Panel::of(move |_, _| body.into_response()).await;
-        let error = panel
-            .client(TUNING)
-            .backups(&server_id())
-            .await
-            .unwrap_err();
+        let error = panel.unlisted().await;
         let Error::NotThePanel {
             status: 200,
             stray: found,
@@ -59,11 +51,7 @@ async fn a_web_page_with_status_200_is_not_an_empty_list() {
 #[tokio::test]
 async fn json_of_another_shape_is_malformed() {
     let panel = Panel::of(|_, _| ok(&json!({"object": "list"}))).await;
-    let error = panel
-        .client(TUNING)
-        .backups(&server_id())
-        .await
-        .unwrap_err();
+    let error = panel.unlisted().await;
     assert_eq!(
         error.to_string(),
         format!(
@@ -107,11 +95,7 @@ async fn an_answer_without_end_is_given_up() {
         Body::from_stream(blanks).into_response()
     })
     .await;
-    let error = panel
-        .client(TUNING)
-        .backups(&server_id())
-        .await
-        .unwrap_err();
+    let error = panel.unlisted().await;
     assert_eq!(
         error.to_string(),
         format!(

@@ -20,11 +20,7 @@ async fn passing_failures_are_tried_again_and_the_last_is_told() {
 
     for status in [500, 502, 503, 504] {
         let panel = Panel::of(move |_, _| refuse(status, "HttpException")).await;
-        let error = panel
-            .client(TUNING)
-            .backups(&server_id())
-            .await
-            .unwrap_err();
+        let error = panel.unlisted().await;
         assert_eq!(error.retry(), Retry::Backoff, "{error}");
         assert_eq!(panel.targets().len(), 3, "{status}");
     }
@@ -34,11 +30,7 @@ async fn passing_failures_are_tried_again_and_the_last_is_told() {
 async fn refusals_are_not_tried_again() {
     for status in [400, 401, 403, 404, 405, 409, 422, 501, 507] {
         let panel = Panel::of(move |_, _| refuse(status, "AnyException")).await;
-        let error = panel
-            .client(TUNING)
-            .backups(&server_id())
-            .await
-            .unwrap_err();
+        let error = panel.unlisted().await;
         assert_eq!(
             (error.retry(), panel.targets().len()),
             (Retry::Never, 1),
@@ -84,11 +76,7 @@ async fn a_429_is_waited_out_within_reason() {
         )
     })
     .await;
-    let error = panel
-        .client(TUNING)
-        .backups(&server_id())
-        .await
-        .unwrap_err();
+    let error = panel.unlisted().await;
     assert_eq!(
         error.to_string(),
         format!(
