@@ -55,6 +55,32 @@ fn impatient() -> Tuning {
     tuning
 }
 
+/// Runs it on a clock that stands still as long as this process does: it goes on by a millisecond at most
+/// each time that all that could go on had its turn, so that only what really stands still is found to.
+async fn on_a_patient_clock<T>(work: impl Future<Output = T>) -> T {
+    const TICK: Duration = Duration::from_millis(1);
+    tokio::time::pause();
+    let ticking = async {
+        loop {
+            // As long as such a thread runs, the runtime leaves its clock alone.
+            let tick = tokio::task::spawn_blocking(|| std::thread::sleep(TICK));
+            tick.await.unwrap();
+            tokio::time::advance(TICK).await;
+        }
+    };
+    let ended = tokio::select! {
+        ended = work => ended,
+        () = ticking => unreachable!("it ticks for ever"),
+    };
+    tokio::time::resume();
+    ended
+}
+
+/// Mirrors with hardly any patience.
+async fn mirror_impatiently(world: &World) -> Ended {
+    on_a_patient_clock(Box::pin(mirror_with(world, &[], impatient()))).await
+}
+
 /// How a run ended.
 type Ended = (MirrorReport, Exit);
 

@@ -179,8 +179,8 @@ impl Playback {
             key: Secret::new("ptlc_recorded"),
         };
         let tuning = PanelTuning {
-            connect_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_mins(1),
+            request_timeout: Duration::from_mins(1),
             attempts: 1,
             first_wait: Duration::from_millis(1),
             max_wait: Duration::from_millis(1),

@@ -22,6 +22,7 @@ use nestegg::exit::Exit;
 use nestegg::model::ids::BackupId;
 use nestegg::model::ids::ServerId;
 use nestegg::ops::Tuning;
+use nestegg::ops::restore::panel::ToPanelTuning;
 use nestegg::report::restore::RestoreReport;
 use nestegg::report::restore::RestoredBackup;
 
@@ -29,7 +30,6 @@ use crate::support::archive::Archive;
 use crate::support::fake_panel::Power;
 use crate::support::servers::root::Root;
 use crate::support::world::World;
-use crate::support::world::impatient_tuning;
 use crate::support::world::quick_tuning;
 
 /// A backup that is held, a panel that has lost its server, and a new one to restore into.
@@ -96,9 +96,9 @@ impl Scene {
         }
     }
 
-    /// With hardly any patience, for what never comes.
-    fn impatient(mut self) -> Self {
-        self.tuning = impatient_tuning();
+    /// With other waits: short ones are for what never comes.
+    fn tuned(mut self, tune: impl FnOnce(&mut ToPanelTuning)) -> Self {
+        tune(&mut self.tuning.to_panel);
         self
     }
 

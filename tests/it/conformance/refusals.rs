@@ -24,8 +24,8 @@ use crate::support::servers::ports;
 use crate::support::servers::root::Root;
 use crate::support::servers::seaweedfs::SeaweedFs;
 
-/// A probe that fails must say so before anybody wonders.
-const SOON: Duration = Duration::from_secs(10);
+/// A probe that fails must say so before anybody wonders, and long before its requests would be given up.
+const SOON: Duration = Duration::from_mins(1);
 
 /// What opening and probing says about a root that can't be used, and that it says it soon.
 async fn refusal(root: &Root) -> Error {
@@ -97,8 +97,6 @@ async fn dies_in_the_middle(root: &Root, kill: impl FnOnce()) {
     let tuning = DestinationTuning {
         retries: 1,
         first_wait: Duration::from_millis(10),
-        part_deadline: Duration::from_secs(5),
-        abort_deadline: Duration::from_secs(1),
         ..TUNING
     };
     let destination = Destination::open(spec(root), tuning).await.unwrap();

@@ -1,6 +1,7 @@
 //! Two runs at once: on one ledger they take turns, on two ledgers they do not harm each other.
 
 use std::process::Output;
+use std::time::Duration;
 
 use nestegg::exit::Exit;
 use nestegg::model::ids::ServerId;
@@ -16,13 +17,13 @@ use crate::support::fake_panel::Times;
 use crate::support::faulty_store::Habit;
 use crate::support::servers::seaweedfs::SeaweedFs;
 
-/// One small backup that takes its time.
-async fn slow() -> Offsite {
+/// One small backup, of which no more than the beginning comes before the panel lets go.
+async fn held() -> Offsite {
     let mut offsite = Offsite::in_a_directory().await;
     let server = offsite.world.panel.add_server("Survival");
-    let archive = Archive::small(1);
-    offsite.drip(archive.len());
-    offsite.add_backup(server, archive);
+    let backup = offsite.add_backup(server, Archive::small(1));
+    let held = Fault::HoldAfter { bytes: 100 };
+    offsite.world.panel.on_download(backup, held);
     offsite
 }
 
@@ -47,12 +48,13 @@ fn assert_done(output: Output) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_run_on_the_same_ledger_is_refused_and_told_who_holds_it() {
-    let offsite = slow().await;
+    let offsite = held().await;
     let first = under_way(&offsite).await;
     let second = offsite.run(&[]).await;
     assert_eq!(second.code, Some(11), "{}", second.stderr);
     let holder = format!("`nestegg mirror`, process {}", first.id().unwrap());
     assert!(second.stderr.contains(&holder), "{}", second.stderr);
+    offsite.world.panel.let_go();
     assert_done(first.wait_with_output().await.unwrap());
     assert_eq!(offsite.world.panel.downloads_started(), 1);
     offsite.finish(&[], "at the end").await;
@@ -60,9 +62,13 @@ async fn a_second_run_on_the_same_ledger_is_refused_and_told_who_holds_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_run_that_waits_its_turn_finds_nothing_to_do() {
-    let offsite = slow().await;
+    let offsite = held().await;
     let first = under_way(&offsite).await;
-    let second = offsite.run(&["--retry-lock", "30s", "--json"]).await;
+    let words = ["--retry-lock", "10m", "--json"];
+    let (second, ()) = tokio::join!(offsite.run(&words), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        offsite.world.panel.let_go();
+    });
     assert_eq!(second.code, Some(0), "{}", second.stderr);
     assert_eq!(second.json()["counts"]["already_held"], 1);
     assert_done(first.wait_with_output().await.unwrap());

@@ -143,7 +143,7 @@ async fn missing_credentials_are_told_before_any_address_is_asked() {
         assert_eq!(error.kind(), FailureKind::Credentials, "{url}");
         assert!(error.is_usage());
         assert!(error.hint().contains(word), "{}", error.hint());
-        assert!(started.elapsed() < Duration::from_secs(1));
+        assert!(started.elapsed() < TUNING.connect_timeout);
     }
     for url in ["s3://bkt/x", "gs://bkt/x"] {
         open(url, &[("use_instance_metadata", "true")], &[])

@@ -246,11 +246,12 @@ async fn a_million_members_are_walked_in_bounded_time() {
         ..into(&held.world.path("out"))
     };
     let candidates = held.candidates().await;
+    // Some seconds in an unoptimised build; whatever takes the square of that takes hours.
     let began = Instant::now();
     let extracted = run(&target, &candidates).await.unwrap().extracted;
     assert_eq!((extracted.files, extracted.left_out_wanted), (10_001, 0));
     assert!(
-        began.elapsed() < Duration::from_secs(40),
+        began.elapsed() < Duration::from_mins(10),
         "{:?}",
         began.elapsed()
     );

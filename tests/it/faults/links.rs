@@ -136,7 +136,7 @@ async fn a_refusal_that_stands_still_does_not_hold_the_run_up() {
     world
         .panel
         .on(Call::Download(backup), Times::Forever, fault);
-    let told = story(&world, &mirror_with(&world, &[], impatient()).await);
+    let told = story(&world, &mirror_impatiently(&world).await);
     assert_snapshot!(told, @r"
 exit 1
 backup <nightly>: not_found: `<host>` does not have this archive, although the panel lists it as completed

@@ -237,7 +237,7 @@ async fn a_list_that_comes_at_the_second_asking_is_taken() {
         world
             .panel
             .on(Call::BackupsOf(server), Times::Next(1), fault.clone());
-        let ended = mirror_with(&world, &[], impatient()).await;
+        let ended = mirror_impatiently(&world).await;
         assert_eq!(ended.1, Exit::Done, "{fault:?}: {:?}", ended.0.errors);
     }
 }
@@ -255,7 +255,7 @@ async fn a_panel_that_dies_in_the_middle_fails_what_was_not_yet_done() {
         .on(Call::Link(newest), Times::Forever, Fault::Silent);
     let told = story(
         &world,
-        &mirror_with(&world, &["--transfers", "1"], impatient()).await,
+        &mirror_with(&world, &["--transfers", "1"], small_parts()).await,
     );
     assert_snapshot!(told, @r"
 exit 1

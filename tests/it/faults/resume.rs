@@ -292,7 +292,7 @@ async fn a_download_that_stands_still_is_begun_again() {
         },
     );
     world.panel.on_download(backup, Fault::Silent);
-    let told = story(&world, &mirror_with(&world, &[], impatient()).await);
+    let told = story(&world, &mirror_impatiently(&world).await);
     assert_snapshot!(told, @r"
 exit 0
 copy nightly at <offsite>: mirrored, panel-sha1
@@ -312,7 +312,7 @@ async fn a_download_that_always_stands_still_is_given_up() {
     world
         .panel
         .on(Call::Download(backup), Times::Forever, fault);
-    let told = story(&world, &mirror_with(&world, &[], impatient()).await);
+    let told = story(&world, &mirror_impatiently(&world).await);
     assert_snapshot!(told, @r"
 exit 1
 backup <nightly>: transfer: the download stood still for 0 s after 65541 bytes

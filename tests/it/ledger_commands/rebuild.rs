@@ -10,6 +10,7 @@ use nestegg::report::json::ledger::REBUILD_SCHEMA;
 use rusqlite::Connection;
 use serde_json::Value;
 use serde_json::json;
+use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use super::backup_id;
@@ -511,19 +512,30 @@ async fn ten_thousand_sidecars_are_read_in_bounded_time() {
     let took = began.elapsed();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(copies(&world.ledger()).len(), 10_000);
-    assert!(took < Duration::from_mins(2), "{took:?}");
+    // Some seconds in an unoptimised build; whatever takes the square of that takes hours.
+    assert!(took < Duration::from_mins(10), "{took:?}");
 }
 
 #[tokio::test]
 async fn a_rebuild_told_to_stop_says_so_and_leaves_whole_destinations() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let roots = ["one", "two", "three"].map(|name| world.path(name));
     for root in &roots {
-        fill(root, 2_000);
+        fill(root, 500);
     }
+    // Without an answer from there, it has no end of its own.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = format!(
+        "[[destination]]\nname = \"silent\"\nurl = \"s3://bkt/x\"\n\
+         options = {{ endpoint = \"http://{}\", allow_http = \"true\", region = \"x\", access_key_id = \"a\", secret_access_key = \"b\" }}\n",
+        silent.local_addr().unwrap()
+    );
+    fs::write(world.path("nestegg.toml"), config).unwrap();
+    world.set("NESTEGG_CONFIG", "nestegg.toml");
     let mut args = vec!["ledger", "rebuild", "--from"];
     args.extend(roots.iter().map(|root| text(root)));
-    let mut child = world.start(&args);
+    let endless = [&args[..], &["silent"]].concat();
+    let mut child = world.start(&endless);
     while !world.ledger().exists() {
         assert_eq!(child.try_wait().unwrap(), None, "it ended too early");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -536,7 +548,7 @@ async fn a_rebuild_told_to_stop_says_so_and_leaves_whole_destinations() {
     assert_eq!(ended.status.code(), Some(130));
     let last = world.run(&args).await;
     assert_eq!(last.code, Some(0), "{}", last.stderr);
-    assert_eq!(copies(&world.ledger()).len(), 6_000);
+    assert_eq!(copies(&world.ledger()).len(), 1_500);
 }
 
 #[tokio::test]

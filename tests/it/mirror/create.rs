@@ -14,8 +14,9 @@ use crate::support::fake_panel::Call;
 use crate::support::fake_panel::Fault;
 use crate::support::fake_panel::NewBackup;
 use crate::support::fake_panel::Times;
+use crate::support::world::SOON;
 use crate::support::world::World;
-use crate::support::world::impatient_tuning;
+use crate::support::world::quick_tuning;
 
 #[tokio::test]
 async fn a_fresh_backup_is_made_waited_for_and_mirrored() {
@@ -257,7 +258,9 @@ async fn a_panel_that_stays_away_while_it_makes_a_backup_is_not_waited_for_witho
         }
     });
     let env = Env::new(Clock::System);
-    let (report, exit) = world.tuned(&["--create"], impatient_tuning(), env).await;
+    let mut tuning = quick_tuning();
+    tuning.create_silence = SOON;
+    let (report, exit) = world.tuned(&["--create"], tuning, env).await;
     assert_eq!(exit.code(), 3, "{:?}", report.errors);
     assert_eq!(report.backups.len(), 1);
     let [failure] = &report.errors[..] else {

@@ -43,8 +43,8 @@ use crate::support::fake_panel::RestoreEnding;
 use crate::support::fake_panel::Times;
 use crate::support::schema;
 use crate::support::terminal;
+use crate::support::world::SOON;
 use crate::support::world::World;
-use crate::support::world::impatient_tuning;
 use crate::support::world::quick_tuning;
 
 /// A server with files of its own, and a backup of it.
@@ -77,9 +77,9 @@ impl Scene {
         scene
     }
 
-    /// With hardly any patience, for what never comes.
-    fn impatient(mut self) -> Self {
-        self.tuning = impatient_tuning();
+    /// With hardly any patience for the log, which never tells the end.
+    fn impatient_with_the_log(mut self) -> Self {
+        self.tuning.panel_restore.log_patience = SOON;
         self
     }
 
@@ -211,7 +211,8 @@ async fn a_server_that_was_off_stays_off_and_one_that_does_not_stop_is_never_kil
     let scene = Scene::new().await;
     let (report, exit) = scene.restore(&["--no-truncate", "--yes"]).await;
     assert_eq!((exit, report.power), (Exit::Done, ServerPower::Untouched));
-    let scene = Scene::new().await.impatient();
+    let mut scene = Scene::new().await;
+    scene.tuning.to_panel.stop_patience = SOON;
     scene.running();
     scene
         .world
@@ -342,7 +343,7 @@ async fn a_failure_on_the_node_is_told_with_where_else_the_backup_is_held() {
 #[tokio::test]
 async fn what_the_log_does_not_tell_is_not_called_a_success() {
     for what in ["no permission", "no log", "forgotten", "another's end"] {
-        let scene = Scene::new().await.impatient();
+        let scene = Scene::new().await.impatient_with_the_log();
         scene.running();
         let panel = &scene.world.panel;
         let server = scene.server;
@@ -399,7 +400,7 @@ async fn only_an_end_that_was_not_in_the_log_before_counts_whatever_its_time() {
             (RestoreEnding::Forgotten, RestoreState::Unknown),
         ] {
             let scene = match ending {
-                RestoreEnding::Forgotten => Scene::new().await.impatient(),
+                RestoreEnding::Forgotten => Scene::new().await.impatient_with_the_log(),
                 RestoreEnding::Complete | RestoreEnding::Fails | RestoreEnding::Never => {
                     Scene::new().await
                 }
@@ -489,7 +490,7 @@ async fn a_refusal_of_the_panel_changes_nothing_and_the_server_runs_again() {
 #[tokio::test]
 async fn a_node_that_fails_leaves_the_server_off_and_its_files_in_doubt() {
     for dialect in [Dialect::Pterodactyl, Dialect::Pelican] {
-        let scene = Scene::new().await.impatient();
+        let scene = Scene::new().await.impatient_with_the_log();
         scene.world.panel.set_dialect(dialect);
         scene.running();
         // The archive is lost between the look and the restore: the files go all the same.
@@ -653,7 +654,7 @@ async fn who_waits_no_longer_is_told_that_it_goes_on() {
         "{report:?}"
     );
     assert!(
-        why(&report).0.contains("still restoring after 1 s"),
+        why(&report).0.contains("still restoring after "),
         "{report:?}"
     );
 
@@ -663,13 +664,12 @@ async fn who_waits_no_longer_is_told_that_it_goes_on() {
         .panel
         .edit_restore_rules(|rules| rules.ending = RestoreEnding::Never);
     let env = Env::new(Clock::System);
-    let teller = env.clone();
+    let (teller, server) = (env.clone(), scene.server);
     scene
         .world
         .panel
-        .before(Call::Restore(scene.backup), move |_| {
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(100)).await;
+        .before(Call::Restore(scene.backup), move |script| {
+            script.before(Call::Server(server), move |_| {
                 teller.stop(StopSignal::Interrupt);
             });
         });

@@ -54,6 +54,12 @@ impl Trio {
         }
     }
 
+    /// Waits until a request goes unanswered, and what it asked for is done if it is to be.
+    async fn hung(&self, hangs: &Notify) {
+        hangs.notified().await;
+        self.world.panel.wait_for_the_answer();
+    }
+
     /// From now on, the request of this number (from 1) goes unanswered, and the test is told.
     fn hang_at(&self, number: usize, how: &Fault) -> Arc<Notify> {
         let hangs = Arc::new(Notify::new());
@@ -107,7 +113,7 @@ async fn the_binary_killed_at_every_request_of_a_protected_run_is_undone_by_the_
             let trio = Trio::new(dialect).await;
             let hangs = trio.hang_at(number, how);
             let mut child = trio.world.start(&trio.world.mirror_args(&words));
-            hangs.notified().await;
+            trio.hung(&hangs).await;
             child.start_kill().unwrap();
             child.wait().await.unwrap();
             let when = format!("killed at request {number}, {how:?}, {dialect:?}");
@@ -134,7 +140,7 @@ async fn dropped_at_every_request(words: &[&str]) -> usize {
             let hangs = trio.hang_at(number, how);
             let ended = tokio::select! {
                 biased;
-                () = hangs.notified() => None,
+                () = trio.hung(&hangs) => None,
                 ended = trio.world.quick(words) => Some(ended),
             };
             if let Some((report, exit)) = ended {
@@ -149,7 +155,7 @@ async fn dropped_at_every_request(words: &[&str]) -> usize {
             let again = trio.hang_at(2, how);
             tokio::select! {
                 biased;
-                () = again.notified() => {}
+                () = trio.hung(&again) => {}
                 _ended = trio.world.quick(&[]) => {}
             }
             trio.assert_accounted_for(&when);

@@ -15,15 +15,17 @@ use crate::support::archive::Archive;
 /// How the unfinished files of a restore begin.
 const UNFINISHED: &str = ".nestegg-restore-";
 
+/// By their names alone: a run under way may rename what was listed before it is read.
 fn unfinished(vault: &Vault) -> Vec<String> {
-    let files = vault.world.files().into_keys();
-    files.filter(|name| name.contains(UNFINISHED)).collect()
+    let entries = std::fs::read_dir(vault.world.path(".")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with(UNFINISHED)).collect()
 }
 
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(30), "never: {what}");
+        assert!(began.elapsed() < Duration::from_mins(1), "never: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -197,9 +199,9 @@ async fn a_disk_that_fills_up_is_told_and_keeps_nothing() {
 
 #[tokio::test]
 async fn killed_in_the_middle_it_leaves_nothing_by_that_name_and_the_next_run_tidies_up() {
-    let vault = Vault::in_two_folders(Archive::of_about(3, 9 << 20)).await;
+    let vault = Vault::in_two_folders(Archive::of_about(3, 19 << 20)).await;
     let args = ["restore", "Survival:latest", "--output", "got.tar.gz"];
-    let slow = [&args[..], &["--limit-rate", "4MiB"]].concat();
+    let slow = [&args[..], &["--limit-rate", "1MiB"]].concat();
     let mut child = vault.world.start(&slow);
     let path = vault.world.path(".");
     let written = || {
@@ -230,7 +232,7 @@ async fn a_restore_beside_another_leaves_its_unfinished_file_alone() {
         "--output",
         "slow.tar.gz",
         "--limit-rate",
-        "6MiB",
+        "1MiB",
     ];
     let child = vault.world.start(&args);
     until("the slow one has begun", || !unfinished(&vault).is_empty()).await;

@@ -58,7 +58,7 @@ async fn a_copy_that_is_cut_short_is_gone_on_from_with_the_next() {
     // Cut while it is read, so that its length is right when it is opened.
     let mut child = vault
         .world
-        .start(&[&PIPE[..], &["--limit-rate", "8MiB"]].concat());
+        .start(&[&PIPE[..], &["--limit-rate", "2MiB"]].concat());
     let mut stdout = child.stdout.take().unwrap();
     let mut got = vec![0];
     stdout.read_exact(&mut got).await.unwrap();

@@ -303,22 +303,8 @@ pub(crate) fn quick_tuning() -> Tuning {
     tuning
 }
 
-/// The same, with hardly any patience: for tests of what never comes, and for these alone.
-pub(crate) fn impatient_tuning() -> Tuning {
-    let mut tuning = quick_tuning();
-    let soon = Duration::from_millis(600);
-    tuning.to_panel = ToPanelTuning {
-        stop_patience: soon,
-        arrival_stall: soon,
-        leftover_stall: soon,
-        settle: Duration::from_millis(1500),
-        upload_patience: Duration::from_secs(3),
-        ..tuning.to_panel
-    };
-    tuning.panel_restore.log_patience = soon;
-    tuning.create_silence = soon;
-    tuning
-}
+/// Hardly any patience, for what never comes in a test, and for that alone.
+pub(crate) const SOON: Duration = Duration::from_millis(600);
 
 fn files_below(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();

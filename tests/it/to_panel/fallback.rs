@@ -36,6 +36,7 @@ use super::members_of;
 use crate::support::archive::Archive;
 use crate::support::fake_panel::Pulls;
 use crate::support::servers::sshd::Sshd;
+use crate::support::world::SOON;
 use crate::support::world::quick_tuning;
 
 async fn opened(name: &str, url: &str, options: &[(&str, &str)]) -> Destination {
@@ -148,7 +149,8 @@ async fn a_node_that_may_not_fetch_and_takes_no_upload_is_reached_over_sftp() {
 
 #[tokio::test]
 async fn a_pull_that_brings_nothing_gives_way_to_an_upload() {
-    let scene = Scene::new(Archive::small(2)).await.impatient();
+    let scene = Scene::new(Archive::small(2)).await;
+    let scene = scene.tuned(|waits| waits.arrival_stall = SOON);
     let candidates = candidates(&scene).await;
     let report = restored(&scene, &candidates, Wish::Best, SftpLogin::None).await;
     assert_eq!(report.failure, None);

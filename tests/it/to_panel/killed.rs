@@ -27,9 +27,10 @@ async fn until(what: impl Fn() -> bool + Send + Sync) {
 async fn a_killed_upload_leaves_no_file_and_is_made_again_and_the_server_started() {
     let scene = Scene::new(Archive::of_about(1, 9 << 20)).await;
     scene.running();
-    let args = scene.args(&["--yes", "--truncate", "--limit-rate", "6MiB"]);
+    let args = scene.args(&["--yes", "--truncate"]);
     scene.put("old.txt", "old");
-    let mut child = scene.world.start(&args);
+    let slow = scene.args(&["--yes", "--truncate", "--limit-rate", "512KiB"]);
+    let mut child = scene.world.start(&slow);
     until(|| scene.world.panel.upload_bytes() > 1 << 20).await;
     child.kill().await.unwrap();
     let note = format!("nestegg-{}.ran", scene.backup);
@@ -73,12 +74,12 @@ async fn a_killed_transfer_over_sftp_is_gone_on_with_and_the_server_started_agai
         sshd.key().to_str().unwrap(),
         "--sftp-host-key",
         &sshd.fingerprint(),
-        "--limit-rate",
-        "8MiB",
     ]);
-    let mut child = scene.world.start(&args);
+    let slow = ["--limit-rate", "1MiB"].map(str::to_owned);
+    let slow = [&args[..], &slow].concat();
+    let mut child = scene.world.start(&slow);
     let part = folder.join(format!("nestegg-{}.tar.gz.part", scene.backup));
-    until(|| std::fs::metadata(&part).is_ok_and(|file| file.len() > 3 << 20)).await;
+    until(|| std::fs::metadata(&part).is_ok_and(|file| file.len() > 1 << 20)).await;
     child.kill().await.unwrap();
     let ran = scene.world.run(&args).await;
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -100,7 +101,7 @@ async fn a_killed_transfer_over_sftp_is_gone_on_with_and_the_server_started_agai
 async fn an_interrupted_restore_says_how_it_stands_with_the_server() {
     let scene = Scene::new(Archive::of_about(3, 9 << 20)).await;
     scene.running();
-    let args = scene.args(&["--yes", "--limit-rate", "4MiB"]);
+    let args = scene.args(&["--yes", "--limit-rate", "512KiB"]);
     let child = scene.world.start(&args);
     until(|| scene.world.panel.upload_bytes() > 1 << 20).await;
     let pid = child.id().unwrap().to_string();
@@ -131,21 +132,27 @@ async fn a_restore_killed_while_it_empties_the_server_goes_on_with_that() {
     for number in 0..9 {
         scene.put(&format!("old-{number}/file.txt"), "old");
     }
-    let pause = Duration::from_millis(150);
-    let slowly = Deletes::Slowly { pause };
+    let halts = Deletes::Halts { after: 3 };
     scene
         .world
         .panel
-        .edit_host_rules(|rules| rules.deletes = slowly);
+        .edit_host_rules(|rules| rules.deletes = halts);
     let args = scene.args(&["--yes", "--truncate"]);
     let mut child = scene.world.start(&args);
     let folder = scene.world.panel.folder_of(scene.target);
     until(|| !folder.join("old-2").exists()).await;
     child.kill().await.unwrap();
-    assert!(folder.join("old-8").exists(), "killed too late");
+    assert!(folder.join("old-8").exists());
     // The archive was there, whole, before the first name was deleted.
     let archive = folder.join(format!("nestegg-{}.tar.gz", scene.backup));
     assert!(std::fs::read(archive).unwrap() == scene.archive.bytes());
+    // The node goes on to its end whoever asked it.
+    let pause = Duration::from_millis(50);
+    let slowly = Deletes::Slowly { pause };
+    scene
+        .world
+        .panel
+        .edit_host_rules(|rules| rules.deletes = slowly);
     let (report, exit) = scene.restore(&["--yes", "--truncate"]).await;
     assert_eq!(exit, Exit::Done, "{report:?}");
     assert!(scene.tree() == members_of(&scene.archive));
@@ -163,21 +170,23 @@ async fn a_restore_killed_while_the_node_unpacks_unpacks_again() {
     let scene = Scene::new(Archive::small(5)).await;
     scene.running();
     scene.put("old.txt", "old");
+    let halts = Gateway::Halts { after: 2 };
+    scene
+        .world
+        .panel
+        .edit_host_rules(|rules| rules.gateway = halts);
+    let mut child = scene.world.start(&scene.args(&["--yes", "--truncate"]));
+    let members = members_of(&scene.archive);
+    until(|| scene.tree().keys().any(|name| members.contains_key(name))).await;
+    child.kill().await.unwrap();
+    assert!(!members.keys().all(|name| scene.tree().contains_key(name)));
+    // The node goes on to its end whoever asked it.
     let pause = Duration::from_millis(80);
     let gateway = Gateway::GivesUp { pause };
     scene
         .world
         .panel
         .edit_host_rules(|rules| rules.gateway = gateway);
-    let mut child = scene.world.start(&scene.args(&["--yes", "--truncate"]));
-    let members = members_of(&scene.archive);
-    until(|| scene.tree().keys().any(|name| members.contains_key(name))).await;
-    child.kill().await.unwrap();
-    assert!(
-        !members.keys().all(|name| scene.tree().contains_key(name)),
-        "killed too late"
-    );
-    // The node goes on to its end whoever asked it.
     until(|| {
         let tree = scene.tree();
         members

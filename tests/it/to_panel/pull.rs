@@ -15,6 +15,7 @@ use crate::support::servers::azurite::Azurite;
 use crate::support::servers::gcs::Gcs;
 use crate::support::servers::root::Root;
 use crate::support::servers::seaweedfs::SeaweedFs;
+use crate::support::world::SOON;
 use crate::support::world::quick_tuning;
 
 async fn pulled_from(root: &Root) -> (Scene, RestoreReport, Exit) {
@@ -80,7 +81,8 @@ async fn a_store_whose_credentials_can_t_sign_is_no_hindrance() {
 /// How a pull that is named fails, under these rules.
 async fn refused(rules: impl FnOnce(&mut HostRules)) -> (String, Vec<String>) {
     let root = SeaweedFs::shared().root("to panel/refused");
-    let scene = Scene::at(&root, Archive::small(2)).await.impatient();
+    let scene = Scene::at(&root, Archive::small(2)).await;
+    let scene = scene.tuned(|waits| waits.arrival_stall = SOON);
     scene.world.panel.edit_host_rules(rules);
     let (exit, message, _) = scene.fails(&["--yes", "--via", "pull"]).await;
     assert_eq!(exit, Exit::Failed, "{message}");

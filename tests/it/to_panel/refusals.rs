@@ -1,5 +1,7 @@
 //! What panels and nodes refuse, and what is said about it.
 
+use std::time::Duration;
+
 use nestegg::exit::Exit;
 
 use super::Scene;
@@ -7,6 +9,7 @@ use crate::support::archive::Archive;
 use crate::support::fake_panel::Access;
 use crate::support::fake_panel::Condition;
 use crate::support::fake_panel::Power;
+use crate::support::world::SOON;
 
 #[tokio::test]
 async fn a_server_in_no_state_for_it_is_left_alone() {
@@ -70,7 +73,8 @@ async fn an_empty_server_needs_no_agreement() {
 
 #[tokio::test]
 async fn a_server_that_does_not_stop_is_not_killed() {
-    let scene = Scene::new(Archive::small(4)).await.impatient();
+    let scene = Scene::new(Archive::small(4)).await;
+    let scene = scene.tuned(|waits| waits.stop_patience = SOON);
     scene
         .world
         .panel
@@ -234,7 +238,11 @@ async fn a_node_that_never_answers_an_upload_is_not_waited_for_without_end() {
     use crate::support::fake_panel::Fault;
     use crate::support::fake_panel::HostCall;
     use crate::support::fake_panel::Times;
-    let scene = Scene::new(Archive::small(12)).await.impatient();
+    let scene = Scene::new(Archive::small(12)).await;
+    let scene = scene.tuned(|waits| {
+        waits.upload_patience = Duration::from_secs(3);
+        waits.leftover_stall = SOON;
+    });
     scene.world.panel.on(
         Call::Host(scene.target, HostCall::Upload),
         Times::Forever,

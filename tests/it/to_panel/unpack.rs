@@ -9,6 +9,7 @@ use super::members_of;
 use super::notes;
 use crate::support::archive::Archive;
 use crate::support::fake_panel::Gateway;
+use crate::support::world::SOON;
 
 #[tokio::test]
 async fn a_gateway_that_gives_up_is_no_failure() {
@@ -62,7 +63,8 @@ async fn a_last_file_that_was_there_before_is_no_sign_of_the_end() {
 
 #[tokio::test]
 async fn a_file_that_the_egg_forbids_does_not_keep_the_end_from_being_seen() {
-    let scene = Scene::new(Archive::small(3)).await.impatient();
+    let scene = Scene::new(Archive::small(3)).await;
+    let scene = scene.tuned(|waits| waits.settle = SOON);
     let bytes = scene.archive.bytes();
     let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(bytes.as_ref()));
     let last = tar
@@ -72,9 +74,7 @@ async fn a_file_that_the_egg_forbids_does_not_keep_the_end_from_being_seen() {
         .last()
         .unwrap();
     scene.world.panel.edit_host_rules(|rules| {
-        rules.gateway = Gateway::GivesUp {
-            pause: Duration::from_millis(5),
-        };
+        rules.gateway = Gateway::GivesUpAtTheEnd;
         rules.denied = vec![last.clone()];
     });
     let (report, exit) = scene.restore(&["--yes"]).await;
@@ -87,7 +87,8 @@ async fn a_file_that_the_egg_forbids_does_not_keep_the_end_from_being_seen() {
 
 #[tokio::test]
 async fn an_unpacking_that_stops_is_told_and_done_again() {
-    let scene = Scene::new(Archive::small(4)).await.impatient();
+    let scene = Scene::new(Archive::small(4)).await;
+    let scene = scene.tuned(|waits| waits.settle = SOON);
     scene.running();
     scene
         .world

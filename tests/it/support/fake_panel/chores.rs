@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use flate2::read::GzDecoder;
 
+use super::host_rules::Deletes;
 use super::host_rules::Gateway;
+use super::host_rules::HostRules;
 use super::pulls::Pull;
 use super::reply::Reply;
 use super::restores::Restore;
@@ -42,18 +44,41 @@ pub(super) fn gives_up() -> Reply {
 
 impl Chore {
     pub(super) fn begin(self, script: &Script) {
+        let script = script.clone();
         match self {
-            Self::Pull(pull) => drop(tokio::spawn(pull.run(script.clone()))),
-            Self::Restore(restore) => drop(tokio::spawn(restore.run(script.clone()))),
-            Self::Unpack(unpack) => drop(std::thread::spawn(move || unpack.run())),
+            Self::Pull(pull) => drop(tokio::spawn(pull.run(script))),
+            Self::Restore(restore) => drop(tokio::spawn(restore.run(script))),
+            Self::Unpack(unpack) => {
+                let halts = move |number| {
+                    stand_still(&script, |rules| match rules.gateway {
+                        Gateway::Halts { after } => number >= after,
+                        Gateway::Waits
+                        | Gateway::GivesUp { .. }
+                        | Gateway::GivesUpAtTheEnd
+                        | Gateway::Dies { .. } => false,
+                    });
+                };
+                drop(std::thread::spawn(move || unpack.run(halts)));
+            }
             Self::Delete { paths, pause } => drop(std::thread::spawn(move || {
-                for path in paths {
+                for (number, path) in paths.into_iter().enumerate() {
+                    stand_still(&script, |rules| match rules.deletes {
+                        Deletes::Halts { after } => number >= after,
+                        Deletes::AtOnce | Deletes::Slowly { .. } => false,
+                    });
                     std::thread::sleep(pause);
                     // Another deletion may have come first.
                     drop(remove(&path));
                 }
             })),
         }
+    }
+}
+
+/// Waits as long as the rules of nodes say so.
+fn stand_still(script: &Script, still: impl Fn(&HostRules) -> bool) {
+    while still(&script.state().hosts.rules) {
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -67,14 +92,19 @@ pub(super) struct Unpack {
 }
 
 impl Unpack {
-    pub(super) fn run(&self) -> io::Result<()> {
+    /// Writes all files; before the one of each number, from 0, this is waited for.
+    pub(super) fn run(&self, wait: impl Fn(usize)) -> io::Result<()> {
         let mut tar = tar::Archive::new(GzDecoder::new(File::open(&self.archive)?));
         for (number, entry) in tar.entries()?.enumerate() {
             let mut entry = entry?;
+            wait(number);
             match self.gateway {
                 Gateway::GivesUp { pause } => std::thread::sleep(pause),
                 Gateway::Dies { after } if number == after => return Ok(()),
-                Gateway::Waits | Gateway::Dies { .. } => {}
+                Gateway::Waits
+                | Gateway::GivesUpAtTheEnd
+                | Gateway::Dies { .. }
+                | Gateway::Halts { .. } => {}
             }
             let path = entry.path()?.into_owned();
             if self.denied.iter().any(|name| path == Path::new(name)) {

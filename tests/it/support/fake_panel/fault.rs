@@ -136,6 +136,11 @@ pub enum Fault {
         /// What arrives.
         bytes: u64,
     },
+    /// Nothing more comes until the test says so, by [`super::Script::let_go`]; then all the rest does.
+    HoldAfter {
+        /// What arrives before.
+        bytes: u64,
+    },
     /// Chunked, without a `Content-Length`.
     NoLength,
     /// The body comes slowly.

@@ -46,8 +46,15 @@ pub enum Gateway {
         /// The pause.
         pause: Duration,
     },
+    /// The same, but the node is done by then.
+    GivesUpAtTheEnd,
     /// The same, and the node dies before this many files are written.
     Dies {
+        /// So many.
+        after: usize,
+    },
+    /// The same, and the node stands still before this many files are written, until tests set another rule.
+    Halts {
         /// So many.
         after: usize,
     },
@@ -78,5 +85,10 @@ pub enum Deletes {
     Slowly {
         /// The pause.
         pause: Duration,
+    },
+    /// The same without pauses, but standing still before this many names, until tests set another rule.
+    Halts {
+        /// So many.
+        after: usize,
     },
 }

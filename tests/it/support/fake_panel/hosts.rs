@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -360,15 +361,16 @@ impl State {
         }
         self.hosts.deeds.push(format!("decompress {name}"));
         match unpack.gateway {
-            Gateway::Waits => match unpack.run() {
-                Ok(()) => Ok(Reply::empty(204)),
+            Gateway::Waits | Gateway::GivesUpAtTheEnd => match unpack.run(|_number| {}) {
+                Ok(()) if unpack.gateway == Gateway::Waits => Ok(Reply::empty(204)),
+                Ok(()) => Ok(chores::gives_up()),
                 Err(error) => Err(Refusal::new(
                     500,
                     "DaemonConnectionException",
                     error.to_string(),
                 )),
             },
-            Gateway::GivesUp { .. } | Gateway::Dies { .. } => {
+            Gateway::GivesUp { .. } | Gateway::Dies { .. } | Gateway::Halts { .. } => {
                 self.hosts.chores.push(Chore::Unpack(unpack));
                 Ok(chores::gives_up())
             }
@@ -392,6 +394,11 @@ impl State {
                 Ok(Reply::empty(204))
             }
             Deletes::Slowly { pause } => {
+                self.hosts.chores.push(Chore::Delete { paths, pause });
+                Ok(chores::gives_up())
+            }
+            Deletes::Halts { .. } => {
+                let pause = Duration::ZERO;
                 self.hosts.chores.push(Chore::Delete { paths, pause });
                 Ok(chores::gives_up())
             }

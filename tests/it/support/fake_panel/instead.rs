@@ -36,6 +36,7 @@ impl State {
             | Fault::CutAfter { .. }
             | Fault::Lengthen { .. }
             | Fault::StallAfter { .. }
+            | Fault::HoldAfter { .. }
             | Fault::NoLength
             | Fault::Drip { .. }
             | Fault::All(_) => return self.instead(fault, Site::Panel),
@@ -70,6 +71,7 @@ impl State {
             | Fault::CutAfter { .. }
             | Fault::Lengthen { .. }
             | Fault::StallAfter { .. }
+            | Fault::HoldAfter { .. }
             | Fault::NoLength
             | Fault::Drip { .. }
             | Fault::All(_)

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 /// Where a request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,7 @@ pub(super) struct Served {
     bytes: AtomicU64,
     now: AtomicU64,
     most: AtomicU64,
+    let_go: CancellationToken,
 }
 
 impl Served {
@@ -112,6 +114,11 @@ impl Served {
         self.started.fetch_add(1, Ordering::SeqCst);
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
+    }
+
+    /// Cancelled once nothing is held any more.
+    pub(super) fn let_go(&self) -> &CancellationToken {
+        &self.let_go
     }
 
     pub(super) fn end(&self) {

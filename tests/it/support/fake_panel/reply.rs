@@ -13,6 +13,7 @@ use axum::http::header;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
+use tokio_util::sync::CancellationToken;
 
 use super::super::archive::Archive;
 use super::fault::Fault;
@@ -46,6 +47,7 @@ struct Shape {
     append: u64,
     announce: Announce,
     ending: Ending,
+    hold_at: Option<u64>,
     bytes_per_second: Option<u64>,
 }
 
@@ -102,6 +104,7 @@ impl Reply {
                 append: 0,
                 announce: Announce::Sent,
                 ending: Ending::Finish,
+                hold_at: None,
                 bytes_per_second: None,
             },
         }
@@ -149,6 +152,7 @@ impl Reply {
                 shape.announce = Announce::Original;
                 shape.ending = Ending::Stall;
             }
+            Fault::HoldAfter { bytes } => shape.hold_at = Some(*bytes),
             Fault::Lengthen { by } => shape.append = *by,
             Fault::NoLength => shape.announce = Announce::Nothing,
             Fault::Drip { bytes_per_second } => shape.bytes_per_second = Some(*bytes_per_second),
@@ -198,6 +202,7 @@ impl Reply {
             Announce::Original => Some(original + shape.append),
             Announce::Nothing => None,
         };
+        let let_go = served.let_go().clone();
         let counter = matches!(self.content, Content::Archive { .. }).then(|| Counter::new(served));
         let feed = Feed {
             content: self.content,
@@ -206,6 +211,8 @@ impl Reply {
             sent,
             flips: shape.flips,
             ending: shape.ending,
+            hold_at: shape.hold_at,
+            let_go,
             bytes_per_second: shape.bytes_per_second,
             line,
             counter,
@@ -270,6 +277,8 @@ struct Feed {
     sent: u64,
     flips: Vec<u64>,
     ending: Ending,
+    hold_at: Option<u64>,
+    let_go: CancellationToken,
     bytes_per_second: Option<u64>,
     line: Line,
     counter: Option<Counter>,
@@ -279,6 +288,10 @@ impl Feed {
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
         const CHUNK_BYTES: u64 = 128 * 1024;
         const DRIPS_PER_SECOND: u64 = 20;
+        if self.hold_at == Some(self.at) {
+            self.let_go.cancelled().await;
+            self.hold_at = None;
+        }
         if self.at == self.sent {
             return self.end().await;
         }
@@ -286,6 +299,9 @@ impl Feed {
         if let Some(rate) = self.bytes_per_second {
             tokio::time::sleep(Duration::from_secs(1) / 20).await;
             wanted = (rate / DRIPS_PER_SECOND).clamp(1, CHUNK_BYTES);
+        }
+        if let Some(held) = self.hold_at.and_then(|at| at.checked_sub(self.at)) {
+            wanted = wanted.min(held);
         }
         let chunk = if self.at < self.of_content {
             let at_most = wanted.min(self.of_content - self.at);

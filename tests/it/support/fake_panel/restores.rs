@@ -142,7 +142,8 @@ impl Restore {
                 }
             },
         };
-        let written = fs::write(&archive, self.archive.bytes()).and_then(|()| unpack.run());
+        let written =
+            fs::write(&archive, self.archive.bytes()).and_then(|()| unpack.run(|_number| {}));
         drop(fs::remove_file(&archive));
         let event = match (self.rules.ending, written) {
             (RestoreEnding::Complete, Ok(())) => Some("server:backup.restore-complete"),

@@ -295,6 +295,11 @@ impl Script {
         state.bystander = None;
     }
 
+    /// Downloads that are held go on, and no other is held any more.
+    pub fn let_go(&self) {
+        self.served.let_go().cancel();
+    }
+
     /// Once, right before the next call that `call` covers is answered, this happens.
     pub fn before(&self, call: Call, act: impl FnOnce(&Self) + Send + 'static) {
         let act = Box::new(act);
@@ -304,6 +309,14 @@ impl Script {
     /// From now on, right before any request is answered, this happens.
     pub fn before_each(&self, act: impl FnMut(&Self, &Request) + Send + 'static) {
         self.state().bystander = Some(Bystander::new(act));
+    }
+
+    /// Waits until the request that the act of [`Self::before_each`] has met is answered, and all that it asked for done.
+    pub fn wait_for_the_answer(&self) {
+        let bystander = self.state().bystander.clone();
+        if let Some(bystander) = bystander {
+            drop(bystander.acts());
+        }
     }
 
     /// A schedule asks for a backup, which is whole at once; at the server's limit the oldest unlocked one is deleted

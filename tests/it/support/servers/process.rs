@@ -15,7 +15,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 /// How long a server may take until it takes an object; it takes 2 s on an idle machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Runs the server and waits for it. When the pipe that is its standard input closes, which the
 /// system does when the test process ends in any way, it kills the server. Then it removes the

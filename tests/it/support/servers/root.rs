@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -304,7 +305,12 @@ fn staged_for(name: &str) -> Option<&str> {
 
 fn files_below(folder: &Path, name: &str) -> Vec<String> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
+    let entries = match fs::read_dir(folder) {
+        // A run under way removed it right after it was listed.
+        Err(gone) if gone.kind() == ErrorKind::NotFound && !name.is_empty() => return files,
+        entries => entries.unwrap(),
+    };
+    for entry in entries {
         let entry = entry.unwrap();
         let path = format!("{name}{}", entry.file_name().to_str().unwrap());
         if entry.file_type().unwrap().is_dir() {

@@ -64,7 +64,7 @@ impl Service {
         }
         let client = reqwest::Client::builder()
             .no_proxy()
-            .timeout(Duration::from_secs(10))
+            .timeout(Duration::from_mins(1))
             .build()
             .map_err(|e| e.to_string())?;
         let answer = client

@@ -16,7 +16,7 @@ fn restore(
         .body(body)
 }
 
-/// Asks for the server until it restores no more, and says how often it did.
+/// Asks for the server until it restores no more, and says how often it did: never, perhaps, where it takes a moment.
 async fn wait(panel: &FakePanel, server: ServerId) -> usize {
     for seen in 0.. {
         let status = ask(panel, &format!("/servers/{server}")).await.json();
@@ -60,18 +60,27 @@ async fn a_restore_is_answered_at_once_and_refused_as_recorded_while_it_lasts() 
         "nothing was asked of the node"
     );
 
+    panel.edit_restore_rules(|rules| {
+        rules.in_a_quarter = 9;
+        rules.ending = RestoreEnding::Never;
+    });
     let told = send(restore(&panel, server, backup, r#"{"truncate":false}"#)).await;
     assert_eq!((told.status, told.text()), (204, ""));
+    let shown = ask(&panel, &format!("/servers/{server}")).await.json();
+    assert_eq!(shown["attributes"]["status"], "restoring_backup");
     let told = send(restore(&panel, server, backup, r#"{"truncate":false}"#)).await;
     assert_eq!(
         told.told(),
         recorded!("panel/restore-again-while-restoring-409").told()
     );
-    assert!(wait(&panel, server).await > 0);
+    panel.set_condition(server, Condition::Ready);
+    panel.edit_restore_rules(|rules| rules.ending = RestoreEnding::Complete);
+    let told = send(restore(&panel, server, backup, r#"{"truncate":false}"#)).await;
+    assert_eq!(told.status, 204);
+    wait(&panel, server).await;
     assert!(folder.join("old.txt").exists());
     assert!(fs::read_dir(&folder).unwrap().count() > 1, "it is restored");
 
-    panel.edit_restore_rules(|rules| rules.in_a_quarter = 9);
     let told = send(restore(&panel, server, failed, r#"{"truncate":true}"#)).await;
     let recorded = recorded!("panel/restore-of-a-failed-backup");
     assert_eq!(told.status, recorded.status);
