@@ -19,6 +19,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::settings::MirrorSettings;
 use crate::config::settings::drill::DrillSettings;
@@ -42,6 +44,7 @@ use crate::ops::mirror::ready::ready;
 use crate::ops::mirror::subset::verify_some;
 use crate::ops::mirror::tasks::act_all;
 use crate::ops::mirror::tasks::gather_all;
+use crate::ops::mirror::tasks::tell_of;
 use crate::panel::PanelClient;
 use crate::plan::mirror::Selection;
 use crate::report::MirrorReport;
@@ -100,14 +103,14 @@ pub struct Run {
     node: reqwest::Client,
     deadline: Option<Timestamp>,
     limit_came: AtomicBool,
-    is_unrecordable: AtomicBool,
+    unrecordable: CancellationToken,
     locks: protect::Memory,
 }
 
 impl Run {
     /// Whether nothing new is to be begun: told to stop, or nothing can be recorded any more.
     fn is_stopping(&self) -> bool {
-        self.env.cancel.is_cancelled() || self.is_unrecordable.load(Ordering::Relaxed)
+        self.env.cancel.is_cancelled() || self.unrecordable.is_cancelled()
     }
 
     /// Remembers that something was left undone because of `--max-duration`.
@@ -170,7 +173,7 @@ pub async fn run(parts: Parts, settings: MirrorSettings) -> Result<MirrorReport,
         drill,
         node,
         limit_came: AtomicBool::new(false),
-        is_unrecordable: AtomicBool::new(false),
+        unrecordable: CancellationToken::new(),
         locks: protect::Memory::default(),
     };
     let panels: Vec<Arc<PanelTarget>> = panels.into_iter().map(Arc::new).collect();
@@ -226,8 +229,23 @@ async fn copy_all(
     panels: &[Arc<PanelTarget>],
     report: &mut MirrorReport,
 ) -> Result<(), ledger::Error> {
-    let tasks = gather_all(run, panels, report).await?;
-    act_all(run, &tasks, report).await
+    let (tasks, wishes) = gather_all(run, panels, report).await?;
+    let (later, fresh) = mpsc::unbounded_channel();
+    // What is there already does not wait for what the panels make meanwhile.
+    let (made, acted) = tokio::join!(
+        create::all(run, wishes, later),
+        act_all(run, tasks, fresh, report)
+    );
+    let unrecorded = match made {
+        Ok(made) => {
+            for told in made {
+                tell_of(told, report);
+            }
+            Ok(())
+        }
+        Err(error) => Err(error),
+    };
+    acted.and(unrecorded)
 }
 
 fn throttle(settings: &MirrorSettings) -> Throttle {
@@ -264,7 +282,7 @@ fn ended(run: &Run, report: &MirrorReport) -> Ended {
         .backups
         .iter()
         .any(|backup| backup.state() == CopyState::NotReached)
-        && !run.is_unrecordable.load(Ordering::Relaxed);
+        && !run.unrecordable.is_cancelled();
     let limit_came = run.limit_came.load(Ordering::Relaxed);
     match run.env.stopped_by() {
         Some(StopSignal::Interrupt) => Ended::BySigint,

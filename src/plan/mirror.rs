@@ -49,6 +49,21 @@ pub struct Selected {
     pub not_ready: Vec<(BackupId, &'static str)>,
 }
 
+impl Selected {
+    /// All that are told apart here.
+    pub fn ids(&self) -> impl Iterator<Item = BackupId> {
+        let wanted = self.wanted.iter().map(|backup| backup.record.id);
+        wanted.chain(self.not_ready.iter().map(|(id, _why)| *id))
+    }
+
+    /// Leaves these out.
+    pub fn leave_out(&mut self, ids: &BTreeSet<BackupId>) {
+        self.wanted
+            .retain(|backup| !ids.contains(&backup.record.id));
+        self.not_ready.retain(|(id, _why)| !ids.contains(id));
+    }
+}
+
 /// Takes the completed backups that the selection wants.
 pub fn select(backups: &[Backup], selection: &Selection) -> Selected {
     let is_named = |id: &BackupId| selection.only.is_empty() || selection.only.contains(id);

@@ -69,10 +69,11 @@ pub struct SelectArgs {
     /// Only backups completed within this time, such as 30d
     #[arg(long, value_name = "DURATION", value_parser = value::age)]
     pub since: Option<SignedDuration>,
-    /// Have the panel make a fresh backup of each selected server first, and wait for it
+    /// Have the panel make a fresh backup of each selected server, and mirror it too when it is completed
     #[arg(
         long,
         value_name = "NAME",
+        conflicts_with = "shard",
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "",

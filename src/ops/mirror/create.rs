@@ -1,7 +1,11 @@
-//! `--create`: the panel makes a fresh backup first, and it is waited for.
+//! `--create`: the panel makes a fresh backup, which is waited for while what is there is copied.
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::settings::CreateBackup;
 use crate::ledger;
@@ -13,6 +17,10 @@ use crate::model::retry::Retry;
 use crate::model::server::Server;
 use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::Run;
+use crate::ops::mirror::gather;
+use crate::ops::mirror::gather::Before;
+use crate::ops::mirror::gather::Gathered;
+use crate::ops::mirror::gather::Task;
 use crate::ops::mirror::protect;
 use crate::ops::panel::create::wait;
 use crate::ops::panel::create::wait::Waited;
@@ -24,13 +32,67 @@ use crate::panel::NewBackup;
 /// hours (`panel-contract.md` section 3).
 const LONGEST_CREATION: Duration = Duration::from_hours(6);
 
+/// How many fresh backups are made at once: nodes have other work to do.
+const MADE_AT_ONCE: usize = 8;
+
+/// A server of which a fresh backup is to be made.
+#[derive(Debug)]
+pub struct FreshWish {
+    /// Its panel.
+    pub panel: Arc<PanelTarget>,
+    /// The server.
+    pub server: Arc<Server>,
+    /// What was found of it before.
+    pub before: Before,
+}
+
+/// Has fresh backups made, some at once, and sends what is to be done for each as soon as it can be;
+/// what else is to be told of them is returned.
+///
+/// # Errors
+/// The first of the ledger's.
+pub async fn all(
+    run: &Run,
+    wishes: Vec<FreshWish>,
+    tasks: UnboundedSender<Vec<Task>>,
+) -> Result<Vec<Gathered>, ledger::Error> {
+    let made = stream::iter(wishes).map(async |wish| {
+        let mut gathered = one(run, &wish).await?;
+        if tasks.send(std::mem::take(&mut gathered.plans)).is_err() {
+            tracing::debug!("nobody carries out any more what a fresh backup needs");
+        }
+        Ok(gathered)
+    });
+    let made: Vec<Result<_, _>> = made.buffer_unordered(MADE_AT_ONCE).collect().await;
+    made.into_iter().collect()
+}
+
+async fn one(run: &Run, wish: &FreshWish) -> Result<Gathered, ledger::Error> {
+    let (Some(new), false) = (&run.settings.create, run.is_stopping()) else {
+        return Ok(Gathered::default());
+    };
+    if run.is_past_deadline() {
+        run.limit_came();
+        return Ok(Gathered::default());
+    }
+    let made = tokio::select! {
+        biased;
+        () = run.unrecordable.cancelled() => return Ok(Gathered::default()),
+        made = fresh(run, &wish.panel, &wish.server, new) => made?,
+    };
+    // Made or not: the newest of those that there are may be others than those before.
+    let mut gathered = gather::again(run, &wish.panel, &wish.server, &wish.before).await?;
+    gathered.failures.extend(made.err());
+    Ok(gathered)
+}
+
 /// Asks for a backup and waits until it is completed.
 ///
-/// The failure within is about the server; existing backups can be mirrored all the same.
+/// The failure within is about the server; existing backups are mirrored all the same.
 ///
 /// # Errors
 /// The ledger's.
-pub async fn fresh(
+async fn fresh(
     run: &Run,
     panel: &Arc<PanelTarget>,
     server: &Arc<Server>,

@@ -1,5 +1,6 @@
 //! What a server's panel has and what is held of it: the first half of a mirror run.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
@@ -11,6 +12,7 @@ use crate::ledger;
 use crate::ledger::BackupOf;
 use crate::ledger::CopyFilter;
 use crate::model::backup::ListingSeen;
+use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
 use crate::model::mark::Mark;
 use crate::model::outcome::Failure;
@@ -22,12 +24,14 @@ use crate::model::server::Server;
 use crate::model::server::ServerState;
 use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::Run;
-use crate::ops::mirror::create;
+use crate::ops::mirror::create::FreshWish;
 use crate::ops::mirror::held;
 use crate::ops::mirror::protect;
 use crate::ops::mirror::words::placeholder;
 use crate::panel;
+use crate::panel::BackupListing;
 use crate::plan::mirror::BackupPlan;
+use crate::plan::mirror::Selected;
 use crate::plan::mirror::select;
 
 /// How many servers are looked at at once; the panel's rate limit is the real bound.
@@ -59,7 +63,7 @@ pub struct Task {
     pub kept: Option<Mark>,
 }
 
-/// Looks at all servers of one panel.
+/// Looks at all servers of one panel, and says of which of them a fresh backup is to be made.
 ///
 /// # Errors
 /// The ledger's: a run that can't be recorded stops.
@@ -67,9 +71,9 @@ pub async fn all(
     run: &Run,
     panel: &Arc<PanelTarget>,
     servers: Vec<Server>,
-) -> Result<Vec<Gathered>, ledger::Error> {
+) -> Result<Vec<(Gathered, Option<FreshWish>)>, ledger::Error> {
     let health = Health::default();
-    let gathered: Result<Vec<Gathered>, ledger::Error> = stream::iter(servers)
+    let gathered: Result<Vec<_>, ledger::Error> = stream::iter(servers)
         .map(|server| one(run, panel, &health, Arc::new(server)))
         .buffered(SERVERS_AT_ONCE)
         .collect::<Vec<_>>()
@@ -78,10 +82,11 @@ pub async fn all(
         .collect();
     let mut gathered = gathered?;
     if let Some(failure) = health.verdict(panel) {
-        gathered.push(Gathered {
+        let told = Gathered {
             failures: vec![failure],
             ..Gathered::default()
-        });
+        };
+        gathered.push((told, None));
     }
     Ok(gathered)
 }
@@ -135,42 +140,25 @@ async fn one(
     panel: &Arc<PanelTarget>,
     health: &Health,
     server: Arc<Server>,
-) -> Result<Gathered, ledger::Error> {
+) -> Result<(Gathered, Option<FreshWish>), ledger::Error> {
     let mut gathered = Gathered::default();
     if run.is_stopping() || health.pass_over() {
-        return Ok(gathered);
+        return Ok((gathered, None));
     }
     if run.is_past_deadline() {
         run.limit_came();
-        return Ok(gathered);
+        return Ok((gathered, None));
     }
     if server.state != ServerState::Ready {
         skip(run, panel, &server, server.state, &mut gathered).await?;
-        return Ok(gathered);
+        return Ok((gathered, None));
     }
-    if let Some(wish) = &run.settings.create
-        && run.settings.mode == Mode::Apply
-        && let Err(failure) = create::fresh(run, panel, &server, wish).await?
-    {
-        gathered.failures.push(failure);
+    let listed = list(run, panel, &server, &mut gathered).await?;
+    if let Some(failure) = gathered.failures.first() {
+        health.failed(failure);
     }
-    let listing = tokio::select! {
-        biased;
-        () = run.env.cancel.cancelled() => return Ok(gathered),
-        listing = panel.client.backups(&server.id) => listing,
-    };
-    let mut listing = match listing {
-        Ok(listing) => listing,
-        Err(error) => {
-            if let panel::Error::ServerState { state, .. } = error {
-                skip(run, panel, &server, state, &mut gathered).await?;
-            } else {
-                let failure = error.failure(Scope::Server, server.id.to_string());
-                health.failed(&failure);
-                gathered.failures.push(failure);
-            }
-            return Ok(gathered);
-        }
+    let Some(listing) = listed else {
+        return Ok((gathered, None));
     };
     health.answered();
     gathered.seen = (listing.backups.len() + listing.unreadable.len()) as u64;
@@ -186,10 +174,92 @@ async fn one(
             hint: "look at it in the panel, and delete it there if it is damaged".to_owned(),
         });
     }
+    let is_to_be_made = run.settings.create.is_some() && run.settings.mode == Mode::Apply;
+    let mut selection = run.selection.clone();
+    if is_to_be_made {
+        // The newest of all is the one that is made now.
+        selection.newest = selection.newest.map(|newest| newest.saturating_sub(1));
+    }
+    let selected = select(&listing.backups, &selection);
+    let wish = is_to_be_made.then(|| FreshWish {
+        panel: Arc::clone(panel),
+        server: Arc::clone(&server),
+        before: Before {
+            listed: listing.backups.iter().map(|one| one.record().id).collect(),
+            dealt_with: selected.ids().collect(),
+        },
+    });
+    plan(run, panel, &server, selected, &mut gathered).await?;
+    Ok((gathered, wish))
+}
+
+/// What a first look at a server found.
+#[derive(Debug, Clone)]
+pub struct Before {
+    listed: BTreeSet<BackupId>,
+    dealt_with: BTreeSet<BackupId>,
+}
+
+/// Looks at a server again, and finds only what the first look did not.
+///
+/// # Errors
+/// The ledger's.
+pub async fn again(
+    run: &Run,
+    panel: &Arc<PanelTarget>,
+    server: &Arc<Server>,
+    before: &Before,
+) -> Result<Gathered, ledger::Error> {
+    let mut gathered = Gathered::default();
+    let Some(listing) = list(run, panel, server, &mut gathered).await? else {
+        return Ok(gathered);
+    };
+    let ids = listing.backups.iter().map(|one| one.record().id);
+    gathered.seen = ids.filter(|id| !before.listed.contains(id)).count() as u64;
+    let mut selected = select(&listing.backups, &run.selection);
+    selected.leave_out(&before.dealt_with);
+    plan(run, panel, server, selected, &mut gathered).await?;
+    Ok(gathered)
+}
+
+/// The server's backups, recorded; `None` when there is no list to go by, which is told.
+async fn list(
+    run: &Run,
+    panel: &Arc<PanelTarget>,
+    server: &Arc<Server>,
+    gathered: &mut Gathered,
+) -> Result<Option<BackupListing>, ledger::Error> {
+    let listing = tokio::select! {
+        biased;
+        () = run.env.cancel.cancelled() => return Ok(None),
+        listing = panel.client.backups(&server.id) => listing,
+    };
+    let mut listing = match listing {
+        Ok(listing) => listing,
+        Err(panel::Error::ServerState { state, .. }) => {
+            skip(run, panel, server, state, gathered).await?;
+            return Ok(None);
+        }
+        Err(error) => {
+            let failure = error.failure(Scope::Server, server.id.to_string());
+            gathered.failures.push(failure);
+            return Ok(None);
+        }
+    };
     protect::overlook_ours(run, &mut listing.backups).await?;
     let seen = listing.seen();
-    record_listing(run, panel, &server, &listing.backups, seen).await?;
-    let mut selected = select(&listing.backups, &run.selection);
+    record_listing(run, panel, server, &listing.backups, seen).await?;
+    Ok(Some(listing))
+}
+
+/// Decides what is to be done for each backup that was selected.
+async fn plan(
+    run: &Run,
+    panel: &Arc<PanelTarget>,
+    server: &Arc<Server>,
+    mut selected: Selected,
+    gathered: &mut Gathered,
+) -> Result<(), ledger::Error> {
     let id = server.id;
     let placeholders = run.book.read(move |ledger| ledger.placeholders(id)).await?;
     selected.wanted.retain(|backup| {
@@ -214,7 +284,7 @@ async fn one(
             why: why.to_owned(),
         });
     }
-    let (known, adoptable) = held::split(held::look(run, &server, &selected.wanted).await?);
+    let (known, adoptable) = held::split(held::look(run, server, &selected.wanted).await?);
     let mut kept = run
         .book
         .read(move |ledger| ledger.kept(&of_server(id)))
@@ -226,13 +296,13 @@ async fn one(
         };
         gathered.plans.push(Task {
             panel: Arc::clone(panel),
-            server: Arc::clone(&server),
+            server: Arc::clone(server),
             kept: kept.remove(&of),
             plan: BackupPlan::decide(backup, known, panel.checksum, run.settings.need),
         });
     }
-    held::record(run, &server, &gathered.plans, adoptable).await?;
-    Ok(gathered)
+    held::record(run, server, &gathered.plans, adoptable).await?;
+    Ok(())
 }
 
 fn of_server(server: ServerId) -> CopyFilter {

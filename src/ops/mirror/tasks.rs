@@ -1,11 +1,12 @@
 //! All that a run has to do: gathered from every panel, then carried out.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::ledger;
 use crate::model::ids::BackupId;
@@ -18,6 +19,7 @@ use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::Run;
 use crate::ops::mirror::act;
 use crate::ops::mirror::act::Done;
+use crate::ops::mirror::create::FreshWish;
 use crate::ops::mirror::gather;
 use crate::ops::mirror::gather::Gathered;
 use crate::ops::mirror::gather::Task;
@@ -30,7 +32,8 @@ use crate::plan::mirror::order;
 use crate::report::Lacking;
 use crate::report::MirrorReport;
 
-/// Asks every panel what there is; a server that two panels have is taken through the first.
+/// Asks every panel what there is, and of which servers a fresh backup is to be made; a server that
+/// two panels have is taken through the first.
 ///
 /// # Errors
 /// The ledger's: a run that can't be recorded stops.
@@ -38,8 +41,8 @@ pub(super) async fn gather_all(
     run: &Run,
     panels: &[Arc<PanelTarget>],
     report: &mut MirrorReport,
-) -> Result<Vec<Task>, ledger::Error> {
-    let mut by_server = Vec::new();
+) -> Result<(Vec<Task>, Vec<FreshWish>), ledger::Error> {
+    let (mut by_server, mut wishes) = (Vec::new(), Vec::new());
     let mut taken = BTreeMap::new();
     for panel in panels {
         let (name, url) = (
@@ -80,21 +83,21 @@ pub(super) async fn gather_all(
             }
         }
         report.servers += servers.len() as u64;
-        for gathered in gather::all(run, panel, servers).await? {
-            let Gathered {
-                seen,
-                plans,
-                skipped,
-                failures,
-            } = gathered;
-            report.backups_seen += seen;
-            report.skipped.extend(skipped);
-            report.errors.extend(failures);
-            by_server.push(plans);
+        for (mut gathered, wish) in gather::all(run, panel, servers).await? {
+            by_server.push(std::mem::take(&mut gathered.plans));
+            tell_of(gathered, report);
+            wishes.extend(wish);
         }
     }
     report.errors.extend(not_listed(run, &by_server, report));
-    Ok(order(by_server))
+    Ok((order(by_server), wishes))
+}
+
+/// Tells what gathering found besides what is to be done.
+pub(super) fn tell_of(gathered: Gathered, report: &mut MirrorReport) {
+    report.backups_seen += gathered.seen;
+    report.skipped.extend(gathered.skipped);
+    report.errors.extend(gathered.failures);
 }
 
 /// Backups that were asked for by uuid and that no server has.
@@ -137,15 +140,8 @@ enum HadWork {
     No,
 }
 
-/// Carries out all tasks, and reports each.
-///
-/// # Errors
-/// The first of the ledger's: what was under way by then is still done.
-pub(super) async fn act_all(
-    run: &Run,
-    tasks: &[Task],
-    report: &mut MirrorReport,
-) -> Result<(), ledger::Error> {
+/// Says what is ahead.
+fn announce(run: &Run, tasks: &[Task]) {
     let (to_do, bytes) = tasks.iter().filter(|task| task.plan.lacks_a_copy()).fold(
         (0, 0),
         |(count, bytes), task| {
@@ -154,17 +150,37 @@ pub(super) async fn act_all(
         },
     );
     run.shared.observer.planned(to_do, bytes);
-    let mut results = stream::iter(tasks)
+}
+
+/// Carries out all tasks, then those that come later, and reports each.
+///
+/// # Errors
+/// The first of the ledger's: what was under way by then is still done.
+pub(super) async fn act_all(
+    run: &Run,
+    tasks: Vec<Task>,
+    later: UnboundedReceiver<Vec<Task>>,
+    report: &mut MirrorReport,
+) -> Result<(), ledger::Error> {
+    announce(run, &tasks);
+    let later = stream::unfold(later, async |mut later| {
+        let tasks = later.recv().await?;
+        announce(run, &tasks);
+        Some((stream::iter(tasks), later))
+    });
+    let results = stream::iter(tasks)
+        .chain(later.flatten())
         .map(async |task| {
             if !task.plan.lacks_a_copy() {
-                return (HadWork::No, act::as_it_is(run, task));
+                return (HadWork::No, act::as_it_is(run, &task));
             }
             if run.is_stopping() || run.is_past_deadline() {
-                return (HadWork::Yes, act::as_it_is(run, task));
+                return (HadWork::Yes, act::as_it_is(run, &task));
             }
-            (HadWork::Yes, act::carry_out(run, task).await)
+            (HadWork::Yes, act::carry_out(run, &task).await)
         })
         .buffer_unordered(run.settings.transfers.max(1));
+    let mut results = pin!(results);
     let mut unrecorded = Ok(());
     while let Some((had_work, done)) = results.next().await {
         let Done {
@@ -204,7 +220,7 @@ pub(super) async fn act_all(
         }
         if let Err(error) = recorded {
             // What is under way goes on to its end; nothing new is begun.
-            run.is_unrecordable.store(true, Ordering::Relaxed);
+            run.unrecordable.cancel();
             if unrecorded.is_ok() {
                 unrecorded = Err(error);
             }

@@ -13,6 +13,7 @@ use crate::support::fake_panel::Access;
 use crate::support::fake_panel::Call;
 use crate::support::fake_panel::Fault;
 use crate::support::fake_panel::NewBackup;
+use crate::support::fake_panel::Stage;
 use crate::support::fake_panel::Times;
 use crate::support::world::SOON;
 use crate::support::world::World;
@@ -38,6 +39,70 @@ async fn a_fresh_backup_is_made_waited_for_and_mirrored() {
         std::fs::read(World::archive_at(&world.offsite(), server, made)).unwrap(),
         fresh.bytes()
     );
+}
+
+#[tokio::test]
+async fn what_is_there_is_mirrored_while_the_panel_makes_fresh_backups() {
+    let (world, server, old) = World::with_backup(Archive::small(1)).await;
+    let other = world.panel.add_server("Creative");
+    let others = world.panel.add_backup(other, "nightly", Archive::small(2));
+    world.panel.plan_creation(NewBackup {
+        reads_in_progress: 1_000_000,
+        archive: None,
+    });
+    let at_first = all(&[(server, old), (other, others)]);
+    let ((report, exit), ()) = tokio::join!(world.quick(&["--create"]), async {
+        let pending = loop {
+            let rows = [server, other].map(|server| world.panel.backups_of(server));
+            let fresh = rows.iter().flatten().copied();
+            let pending = fresh
+                .filter(|id| world.panel.backup(*id).unwrap().stage == Stage::InProgress)
+                .collect::<Vec<_>>();
+            let visible: Vec<String> = world.visible();
+            if !pending.is_empty() && at_first.iter().all(|name| visible.contains(name)) {
+                break pending;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        for fresh in pending {
+            world
+                .panel
+                .edit(fresh, |row| row.complete(Archive::small(9)));
+        }
+    });
+    assert_eq!(exit.code(), 0, "{:?}", report.errors);
+    let [last, of_other] = [server, other].map(|server| world.panel.backups_of(server)[1]);
+    assert_eq!(
+        world.visible(),
+        all(&[
+            (server, old),
+            (server, last),
+            (other, others),
+            (other, of_other)
+        ])
+    );
+    assert_eq!((report.backups_seen, report.backups.len()), (4, 4));
+    assert_eq!(report.skipped, []);
+}
+
+#[tokio::test]
+async fn when_the_panel_makes_none_the_newest_is_one_that_is_there() {
+    let (world, server, _) = World::with_backup(Archive::small(1)).await;
+    let newer = world.panel.add_backup(server, "newer", Archive::small(2));
+    world.panel.edit_server(server, |row| row.backup_limit = 2);
+    let (report, exit) = world.quick(&["--create", "--newest", "1"]).await;
+    assert_eq!(exit.code(), 3, "{:?}", report.errors);
+    assert_eq!(world.visible(), both(server, newer));
+    assert_eq!((report.backups_seen, report.backups.len()), (2, 1));
+}
+
+#[tokio::test]
+async fn machines_that_share_the_work_do_not_each_have_a_backup_made() {
+    let (world, server, _) = World::with_backup(Archive::small(1)).await;
+    let ran = world.mirror(&["--create", "--shard", "1/2"]).await;
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--shard"), "{}", ran.stderr);
+    assert_eq!(world.panel.backups_of(server).len(), 1);
 }
 
 #[tokio::test]
