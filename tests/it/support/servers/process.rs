@@ -83,6 +83,8 @@ impl Process {
         takes_an_object: impl Fn() -> Result<(), String>,
     ) -> Result<Self, NotStarted> {
         let log = File::create(folder.join("log")).unwrap();
+        // The folder goes as soon as the server has ended.
+        let written = File::open(folder.join("log")).unwrap();
         let mut watchdog = Command::new("sh")
             .args(["-c", WATCHDOG, name])
             .arg(&folder)
@@ -108,16 +110,16 @@ impl Process {
             watchdog,
             lifeline,
         };
-        process.wait_until(takes_an_object)?;
+        process.wait_until(takes_an_object, written)?;
         Ok(process)
     }
 
     fn wait_until(
         &mut self,
         takes_an_object: impl Fn() -> Result<(), String>,
+        log: File,
     ) -> Result<(), NotStarted> {
         let name = self.name;
-        let log = File::open(self.folder.join("log")).unwrap();
         let deadline = Instant::now() + PATIENCE;
         loop {
             let Err(why) = takes_an_object() else {
