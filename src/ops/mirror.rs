@@ -10,6 +10,7 @@ pub mod ready;
 pub mod servers;
 mod subset;
 mod tasks;
+pub mod turns;
 pub mod vanished;
 mod words;
 
@@ -45,6 +46,7 @@ use crate::ops::mirror::subset::verify_some;
 use crate::ops::mirror::tasks::act_all;
 use crate::ops::mirror::tasks::gather_all;
 use crate::ops::mirror::tasks::tell_of;
+use crate::ops::mirror::turns::Turns;
 use crate::panel::PanelClient;
 use crate::plan::mirror::Selection;
 use crate::report::MirrorReport;
@@ -105,6 +107,7 @@ pub struct Run {
     limit_came: AtomicBool,
     unrecordable: CancellationToken,
     locks: protect::Memory,
+    turns: Turns,
 }
 
 impl Run {
@@ -175,6 +178,7 @@ pub async fn run(parts: Parts, settings: MirrorSettings) -> Result<MirrorReport,
         limit_came: AtomicBool::new(false),
         unrecordable: CancellationToken::new(),
         locks: protect::Memory::default(),
+        turns: Turns::default(),
     };
     let panels: Vec<Arc<PanelTarget>> = panels.into_iter().map(Arc::new).collect();
     let mut report = MirrorReport {

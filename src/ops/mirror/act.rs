@@ -25,6 +25,7 @@ use crate::ops::mirror::act::origin::Origin;
 use crate::ops::mirror::gather::Task;
 use crate::ops::mirror::protect;
 use crate::ops::mirror::protect::Shield;
+use crate::ops::mirror::turns;
 use crate::ops::mirror::vanished;
 use crate::plan::mirror::CopyPlan;
 use crate::transfer::Finished;
@@ -185,6 +186,7 @@ impl<'r> Acting<'r> {
         wanted: Vec<usize>,
     ) -> Result<(), ledger::Error> {
         let made = origin.made;
+        let turn = turns::to_copy(self.run, self.this().server).await;
         let lock = match protect::shield(self.run, &self.task.panel, self.this()).await? {
             Shield::Ours(lock) => Some(lock),
             Shield::None => None,
@@ -198,6 +200,7 @@ impl<'r> Acting<'r> {
             Some(lock) => lock.release(self.run).await,
             None => Ok(()),
         };
+        drop(turn);
         self.count(&finished);
         self.take(finished, &wanted, made).await.and(released)
     }

@@ -22,6 +22,7 @@ use crate::ops::mirror::gather::Before;
 use crate::ops::mirror::gather::Gathered;
 use crate::ops::mirror::gather::Task;
 use crate::ops::mirror::protect;
+use crate::ops::mirror::turns;
 use crate::ops::panel::create::wait;
 use crate::ops::panel::create::wait::Waited;
 use crate::ops::panel::create::wait::Waits;
@@ -68,13 +69,9 @@ pub async fn all(
 }
 
 async fn one(run: &Run, wish: &FreshWish) -> Result<Gathered, ledger::Error> {
-    let (Some(new), false) = (&run.settings.create, run.is_stopping()) else {
+    let Some(new) = &run.settings.create else {
         return Ok(Gathered::default());
     };
-    if run.is_past_deadline() {
-        run.limit_came();
-        return Ok(Gathered::default());
-    }
     let made = tokio::select! {
         biased;
         () = run.unrecordable.cancelled() => return Ok(Gathered::default()),
@@ -98,6 +95,14 @@ async fn fresh(
     server: &Arc<Server>,
     wish: &CreateBackup,
 ) -> Result<Result<(), Failure>, ledger::Error> {
+    let turn = turns::to_make(run, server.id).await;
+    if run.is_stopping() {
+        return Ok(Ok(()));
+    }
+    if run.is_past_deadline() {
+        run.limit_came();
+        return Ok(Ok(()));
+    }
     let new = NewBackup::named(wish.name.clone());
     let backup = match panel.client.create_backup(&server.id, &new).await {
         Ok(backup) => backup,
@@ -105,6 +110,7 @@ async fn fresh(
     };
     tracing::info!(server.id = %server.id, backup.id = %backup.record().id, "the panel makes a fresh backup");
     protect::fresh(run, panel, server, &backup).await?;
+    drop(turn);
     Ok(wait(run, panel, server, backup).await)
 }
 

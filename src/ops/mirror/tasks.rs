@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::Stream;
 use futures_util::StreamExt;
 use futures_util::stream;
+use futures_util::stream::PollNext;
+use futures_util::stream::select_with_strategy;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::ledger;
@@ -152,7 +155,13 @@ fn announce(run: &Run, tasks: &[Task]) {
     run.shared.observer.planned(to_do, bytes);
 }
 
-/// Carries out all tasks, then those that come later, and reports each.
+/// What comes later is newer, and goes before what still waits.
+fn newest_first<T>(later: impl Stream<Item = T>, waiting: Vec<T>) -> impl Stream<Item = T> {
+    let later_first = |(): &mut ()| PollNext::Left;
+    select_with_strategy(later, stream::iter(waiting), later_first)
+}
+
+/// Carries out all tasks and those that come later, and reports each.
 ///
 /// # Errors
 /// The first of the ledger's: what was under way by then is still done.
@@ -168,8 +177,7 @@ pub(super) async fn act_all(
         announce(run, &tasks);
         Some((stream::iter(tasks), later))
     });
-    let results = stream::iter(tasks)
-        .chain(later.flatten())
+    let results = newest_first(later.flatten(), tasks)
         .map(async |task| {
             if !task.plan.lacks_a_copy() {
                 return (HadWork::No, act::as_it_is(run, &task));
@@ -227,4 +235,30 @@ pub(super) async fn act_all(
         }
     }
     unrecorded
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_later_goes_before_what_still_waits_and_is_not_waited_for() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let later = stream::unfold(receiver, async |mut later| {
+            Some((later.recv().await?, later))
+        });
+        let mut all = pin!(newest_first(later, vec!["old", "older", "oldest"]));
+        let mut next = || all.next().now_or_never().flatten();
+        assert_eq!(next(), Some("old"));
+        sender.send("fresh").unwrap();
+        drop(sender);
+        assert_eq!(
+            [next(), next(), next()],
+            ["fresh", "older", "oldest"].map(Some)
+        );
+        assert_eq!(next(), None);
+    }
 }
