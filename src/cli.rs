@@ -310,6 +310,7 @@ fn exit_of(error: &ops::Error) -> Exit {
         | ops::Error::NoBackup(_)
         | ops::Error::Identities(_)
         | ops::Error::Output(_)
+        | ops::Error::Extract(_)
         | ops::Error::ToServer { .. }
         | ops::Error::NoPolicy
         | ops::Error::TooFewPlaces { .. }

@@ -379,7 +379,7 @@ Examples:
   What would go:
     nestegg panel trim --server survival --keep 3
   Every night, after the mirror:
-    nestegg -q mirror && nestegg -q panel trim --server '*' --keep 3 --apply
+    nestegg -q mirror && nestegg -q panel trim --keep 3 --apply
   With one destination only:
     nestegg panel trim --server survival --keep 3 --min-copies 1 --apply
 
@@ -387,7 +387,9 @@ The newest N completed backups of each server stay, locked ones included. Of the
 others those go, oldest first, that are not locked and are held, verified, at
 --min-copies destinations of the configuration at least. Before each deletion the
 panel is asked again and the copies are looked at; whatever has changed stays. Backups
-that failed take no slot, and stay; so do those in progress.
+that failed take no slot, and stay; so do those in progress. Servers that refuse backup
+calls in their state (suspended, being installed, ...) are told on standard error and
+left out.
 
 No copy at a destination is touched: marks of `nestegg keep` are about those, and hold
 nothing back here.";

@@ -215,7 +215,12 @@ fn tell_restored(report: &PanelRestoreReport, session: &Session) -> Exit {
 fn tell_trimmed(report: &TrimReport, session: &Session) -> Exit {
     let exit = Exit::of_trim(report);
     let failures: Vec<Failure> = report.failures().cloned().collect();
-    session.complain(|err| human::errors(&failures, session.display.stderr, err));
+    session.complain(|err| {
+        if session.verbosity == Verbosity::Normal {
+            human::panel::skipped(&report.skipped, session.display.stderr, err)?;
+        }
+        human::errors(&failures, session.display.stderr, err)
+    });
     session.result(exit, |out| match session.output.results {
         ResultFormat::Json => json::panel::trim(report, exit.code(), out),
         ResultFormat::Human => {

@@ -20,8 +20,10 @@ use crate::ledger::NamedBackup;
 use crate::model::ids::BackupId;
 use crate::model::outcome::Ended;
 use crate::model::outcome::Failure;
+use crate::model::outcome::Skipped;
 use crate::model::outcome::chain;
 use crate::model::server::Server;
+use crate::model::server::ServerState;
 use crate::ops::Error;
 use crate::ops::Tuning;
 use crate::ops::mirror::PanelTarget;
@@ -107,6 +109,17 @@ impl Parts {
             () = self.env.cancel.cancelled() => None,
             answer = answer => Some(answer),
         }
+    }
+}
+
+/// A server that is left out, because its state refuses backup calls.
+fn left_out(target: &PanelTarget, server: &Server, state: ServerState) -> Skipped {
+    Skipped {
+        panel: target.client.name().clone(),
+        server: server.id,
+        server_name: server.name.clone(),
+        backup: None,
+        why: format!("the server is {state}"),
     }
 }
 

@@ -87,7 +87,8 @@ impl PanelClient {
     /// and the lock stayed on.
     ///
     /// # Errors
-    /// [`Error::UnknownBackup`], [`Error::Permission`]; [`Error::LockStayed`] when the panel answered and
+    /// [`Error::UnknownBackup`], [`Error::Permission`]; [`Error::NoLocks`] when the panel shows the backup, and
+    /// knows nothing of its lock; [`Error::LockStayed`] when the panel answered and
     /// changed nothing, or somebody changed it back meanwhile; any other of a call, after which the
     /// backup may be either way.
     pub async fn set_lock(
@@ -99,8 +100,17 @@ impl PanelClient {
         if LockState::of(&self.backup(server, backup).await?) == wanted {
             return Ok(LockChange::Already);
         }
-        if self.ask_for_lock(server, backup, "lock", wanted).await? == wanted {
-            return Ok(LockChange::Changed);
+        match self.ask_for_lock(server, backup, "lock", wanted).await {
+            Ok(is) if is == wanted => return Ok(LockChange::Changed),
+            Ok(_stayed) => {}
+            // The same answer comes for a backup that is gone and for an address that is none.
+            Err(Error::UnknownBackup { call }) => {
+                return Err(match self.backup(server, backup).await {
+                    Ok(_there) => Error::NoLocks { call },
+                    Err(_) => Error::UnknownBackup { call },
+                });
+            }
+            Err(error) => return Err(error),
         }
         let is = match wanted {
             LockState::Locked => LockState::Unlocked,

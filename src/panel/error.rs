@@ -135,6 +135,15 @@ pub enum Error {
         /// How it is.
         is: LockState,
     },
+    /// 404 for the change of a lock, of a backup that the panel shows: older panels lock nothing, and a proxy
+    /// may keep it from the panel.
+    #[error(
+        "could not {call}: the panel shows this backup, and has nothing where locks are changed (HTTP 404)"
+    )]
+    NoLocks {
+        /// What was asked.
+        call: Call,
+    },
     /// 400 of a restore: the server has something else to do, or the backup is not completed.
     #[error(
         "could not {call}: the server is busy with something else, or the backup is not completed"
@@ -364,6 +373,7 @@ impl Error {
             Self::NoApi { .. }
             | Self::UnknownDisk { .. }
             | Self::LockStayed { .. }
+            | Self::NoLocks { .. }
             | Self::Refused { .. }
             | Self::NotThePanel { .. }
             | Self::Malformed { .. }
@@ -412,6 +422,7 @@ impl Error {
             | Self::UnknownDisk { .. }
             | Self::Locked { .. }
             | Self::LockStayed { .. }
+            | Self::NoLocks { .. }
             | Self::BackupLimit { .. }
             | Self::NoRoom { .. }
             | Self::Refused { .. }
@@ -457,6 +468,7 @@ impl Error {
             | Self::UnknownDisk { .. }
             | Self::Locked { .. }
             | Self::LockStayed { .. }
+            | Self::NoLocks { .. }
             | Self::BackupLimit { .. }
             | Self::NoRoom { .. }
             | Self::Throttled { .. }

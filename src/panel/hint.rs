@@ -65,6 +65,9 @@ impl Error {
             Self::LockStayed { .. } => {
                 "somebody may have changed it at the same moment: look in the panel, and run again".to_owned()
             }
+            Self::NoLocks { .. } => {
+                "update a panel that has no locks yet (Pterodactyl before 1.4.2), or let POST to …/backups/…/lock pass the proxy before it".to_owned()
+            }
             Self::BackupLimit { .. } => {
                 "raise the server's backup limit, or delete a backup that is no longer needed".to_owned()
             }

@@ -13,6 +13,8 @@ mod terminal;
 mod trim;
 mod waiting;
 
+use clap::Parser as _;
+use nestegg::cli::args::Cli;
 use nestegg::config::Settings;
 use nestegg::config::settings::panel::CreateTask;
 use nestegg::config::settings::panel::LockTask;
@@ -152,6 +154,22 @@ fn plain() -> insta::Settings {
     settings.add_filter(r"after \d+s", "after [n]s");
     settings.add_filter(r"(\d{3}) s\b", "[n] s");
     settings
+}
+
+#[test]
+fn the_examples_of_the_readme_are_commands() {
+    let readme = include_str!("../../README.md");
+    let (_, section) = readme.split_once("nestegg panel`\n\n```sh\n").unwrap();
+    let (examples, _) = section.split_once("```").unwrap();
+    for line in examples.lines() {
+        for command in line.split("  #").next().unwrap().split("&&") {
+            let words = command
+                .split_whitespace()
+                .map(|word| word.trim_matches('\''));
+            let parsed = Cli::try_parse_from(words);
+            assert!(parsed.is_ok(), "{line}: {parsed:?}");
+        }
+    }
 }
 
 #[test]

@@ -43,7 +43,8 @@ impl Exit {
     /// | … no such server | 2 |
     /// | … anything else | 1 |
     ///
-    /// What has changed since the plan was made stays, and is no failure.
+    /// What has changed since the plan was made stays, and is no failure; nor are servers whose state refuses
+    /// backup calls.
     pub fn of_trim(report: &TrimReport) -> Self {
         let failures: Vec<&Failure> = report.failures().collect();
         Self::of_freed(report.ended, &failures, report.servers.len())

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::model::outcome::FailureKind as Kind;
 use crate::model::outcome::Mode;
+use crate::model::outcome::Skipped;
 use crate::model::slots::BackupSlots;
 use crate::plan::to_panel::Files;
 use crate::plan::trim::TrimWish;
@@ -84,6 +85,13 @@ fn a_trim_ends_well_when_every_server_was_gone_through() {
         slots: BackupSlots::default(),
         backups: Vec::new(),
     };
+    let closed = Skipped {
+        panel: server.panel.clone(),
+        server: server.server,
+        server_name: "Closed".to_owned(),
+        backup: None,
+        why: "the server is suspended".to_owned(),
+    };
     for (servers, errors, ended, exit) in [
         (1, &[][..], Ended::InFull, Exit::Done),
         (0, &[], Ended::InFull, Exit::Done),
@@ -102,6 +110,7 @@ fn a_trim_ends_well_when_every_server_was_gone_through() {
                 min_copies: NonZeroU32::MIN,
             },
             servers: vec![server.clone(); servers],
+            skipped: vec![closed.clone()],
             errors: errors
                 .iter()
                 .map(|(scope, kind)| failure(*scope, *kind))

@@ -37,7 +37,7 @@ use crate::panel::LockChange;
 pub struct Memory {
     /// What could not be locked, told once a server.
     unlockable: Mutex<BTreeMap<ServerId, Failure>>,
-    /// Servers whose backups this key may not lock: no more is tried there.
+    /// Servers whose backups this key may not lock, or whose panel has no locks: no more is tried there.
     forbidden: Mutex<BTreeSet<ServerId>>,
     /// Locks of earlier runs that could not be taken off at the beginning.
     stuck: Mutex<BTreeMap<BackupId, Failure>>,
@@ -197,15 +197,16 @@ async fn lock(run: &Run, panel: &Arc<PanelTarget>, of: BackupOf) -> Result<Shiel
             lock.forget(run, ProtectionEnd::NotOurs).await?;
             Ok(Shield::None)
         }
-        Err(panel::Error::UnknownBackup { .. }) => {
+        Err(error @ panel::Error::UnknownBackup { .. }) => {
             lock.forget(run, ProtectionEnd::NotOurs).await?;
             if vanished::is_gone(run, panel, of).await {
                 Ok(Shield::Vanished)
             } else {
+                not_locked(run, of.server, &error);
                 Ok(Shield::None)
             }
         }
-        Err(error @ panel::Error::Permission { .. }) => {
+        Err(error @ (panel::Error::Permission { .. } | panel::Error::NoLocks { .. })) => {
             Memory::with(&run.locks.forbidden, |servers| servers.insert(of.server));
             not_locked(run, of.server, &error);
             lock.forget(run, ProtectionEnd::NotOurs).await?;
@@ -229,7 +230,7 @@ fn not_locked(run: &Run, server: ServerId, error: &panel::Error) {
         "its backups are copied without the protection of a lock: {}",
         failure.message
     );
-    if failure.kind == FailureKind::Permission {
+    if let panel::Error::Permission { .. } | panel::Error::NoLocks { .. } = error {
         failure
             .hint
             .push_str("; or mirror with `protect = \"none\"`");

@@ -15,7 +15,6 @@ use crate::model::ids::ServerId;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
-use crate::model::outcome::Skipped;
 use crate::model::server::Server;
 use crate::model::server::ServerState;
 use crate::model::slots::BackupSlots;
@@ -25,6 +24,7 @@ use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::servers::choose;
 use crate::ops::panel::Parts;
 use crate::ops::panel::SERVERS_AT_ONCE;
+use crate::ops::panel::left_out;
 use crate::ops::panel::server_ref;
 use crate::panel::BackupListing;
 use crate::panel::UnreadableRow;
@@ -88,15 +88,10 @@ async fn list(
     let (open, closed): (Vec<Server>, Vec<Server>) = servers
         .into_iter()
         .partition(|server| server.state == ServerState::Ready);
+    let closed = closed.iter();
     report
         .skipped
-        .extend(closed.into_iter().map(|server| Skipped {
-            panel: target.client.name().clone(),
-            server: server.id,
-            server_name: server.name,
-            backup: None,
-            why: format!("the server is {}", server.state),
-        }));
+        .extend(closed.map(|server| left_out(target, server, server.state)));
     let mut listings = stream::iter(open)
         .map(async |server: Server| {
             let listing = parts

@@ -8,6 +8,7 @@ use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Mode;
 use crate::model::outcome::Scope;
+use crate::model::outcome::Skipped;
 use crate::model::server::Server;
 use crate::model::slots::BackupSlots;
 use crate::model::slots::TakenSlots;
@@ -15,8 +16,11 @@ use crate::ops::Error;
 use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::servers::choose;
 use crate::ops::panel::Parts;
+use crate::ops::panel::find::Looked;
+use crate::ops::panel::find::look_at;
 use crate::ops::panel::gone;
 use crate::ops::panel::gone::Went;
+use crate::ops::panel::left_out;
 use crate::ops::panel::proof::Prover;
 use crate::panel;
 use crate::panel::BackupListing;
@@ -32,7 +36,8 @@ use crate::report::panel::trim::TrimReport;
 use crate::report::panel::trim::TrimmedBackup;
 use crate::report::panel::trim::TrimmedServer;
 
-/// Plans for every server that is meant, and carries the plans out when told to.
+/// Plans for every server that is meant, and carries the plans out when told to. Servers that refuse
+/// backup calls in their state are left out, and told.
 ///
 /// # Errors
 /// [`Error::TooFewPlaces`]; when a destination is written wrong, or the ledger can't be read.
@@ -58,15 +63,17 @@ pub async fn trim(parts: &Parts, settings: &Settings, job: TrimJob) -> Result<Tr
     let mut errors = parts.failures.clone();
     errors.extend_from_slice(prover.failures());
     let mut servers = Vec::new();
+    let mut skipped = Vec::new();
     for target in &parts.targets {
         match parts.unless_stopped(choose(target)).await {
             Some(Ok(chosen)) => {
                 errors.extend(chosen.failures);
                 for server in chosen.servers {
                     match trimming.server(target, server, job.mode).await? {
-                        Some(Ok(trimmed)) => servers.push(trimmed),
-                        Some(Err(failure)) => errors.push(failure),
-                        None => break,
+                        Came::Through(trimmed) => servers.push(trimmed),
+                        Came::LeftOut(server) => skipped.push(server),
+                        Came::Failed(failure) => errors.push(failure),
+                        Came::Stopped => break,
                     }
                 }
             }
@@ -81,6 +88,7 @@ pub async fn trim(parts: &Parts, settings: &Settings, job: TrimJob) -> Result<Tr
         mode: job.mode,
         wish,
         servers,
+        skipped,
         errors,
         ended: parts.ended(),
     })
@@ -93,25 +101,38 @@ struct Trimming<'a> {
     wish: TrimWish,
 }
 
+/// What came of one server.
+enum Came {
+    /// It was gone through.
+    Through(TrimmedServer),
+    /// Its state refuses backup calls.
+    LeftOut(Skipped),
+    /// It could not be listed.
+    Failed(Failure),
+    /// The command was told to stop before it was listed.
+    Stopped,
+}
+
 impl Trimming<'_> {
-    /// One server; `None` when the command was told to stop before it was listed.
+    /// Goes through one server.
     async fn server(
         &self,
         target: &PanelTarget,
         server: Server,
         mode: Mode,
-    ) -> Result<Option<Result<TrimmedServer, Failure>>, Error> {
-        let listing = self
-            .parts
-            .unless_stopped(target.client.backups(&server.id))
-            .await;
-        let listing = match listing {
-            Some(Ok(listing)) => listing,
-            Some(Err(error)) => {
-                let failure = error.failure(Scope::Server, server.id.to_string());
-                return Ok(Some(Err(failure)));
+    ) -> Result<Came, Error> {
+        let listing = match look_at(self.parts, target, &server).await {
+            Looked::At(Some(Ok(listing))) => listing,
+            // It closed after the servers were listed, or their list did not say it.
+            Looked::Closed(state)
+            | Looked::At(Some(Err(panel::Error::ServerState { state, .. }))) => {
+                return Ok(Came::LeftOut(left_out(target, &server, state)));
             }
-            None => return Ok(None),
+            Looked::At(Some(Err(error))) => {
+                let failure = error.failure(Scope::Server, server.id.to_string());
+                return Ok(Came::Failed(failure));
+            }
+            Looked::At(None) => return Ok(Came::Stopped),
         };
         let taken = TakenSlots::of(&listing.backups, listing.counted);
         let plan = self.plan(&server, listing)?;
@@ -134,7 +155,7 @@ impl Trimming<'_> {
                 }
             }
         }
-        Ok(Some(Ok(trimmed)))
+        Ok(Came::Through(trimmed))
     }
 
     /// The plan for a server as it is listed. Rows that moved or make no sense only leave more of the

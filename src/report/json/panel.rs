@@ -14,6 +14,9 @@ use serde::Serialize;
 
 use crate::model::backup::Backup;
 use crate::model::ids::BackupId;
+use crate::model::ids::PanelName;
+use crate::model::ids::ServerId;
+use crate::model::outcome::Skipped;
 use crate::model::slots::BackupSlots;
 use crate::model::slots::TakenSlots;
 
@@ -87,6 +90,26 @@ impl<'a> OnPanel<'a> {
             completed_at: completed.map(|completed| completed.completed_at),
             bytes: completed.map(|completed| completed.archive_bytes),
             ignored_files: &record.ignored_files,
+        }
+    }
+}
+
+/// A server that was left out.
+#[derive(Serialize)]
+struct Left<'a> {
+    panel: &'a PanelName,
+    server: ServerId,
+    server_name: &'a str,
+    why: &'a str,
+}
+
+impl<'a> Left<'a> {
+    fn of(skipped: &'a Skipped) -> Self {
+        Self {
+            panel: &skipped.panel,
+            server: skipped.server,
+            server_name: &skipped.server_name,
+            why: &skipped.why,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::model::ids::ServerId;
 use crate::model::outcome::Ended;
 use crate::model::outcome::Failure;
 use crate::model::outcome::Mode;
+use crate::model::outcome::Skipped;
 use crate::model::slots::BackupSlots;
 use crate::plan::trim::Planned;
 use crate::plan::trim::TrimWish;
@@ -25,6 +26,8 @@ pub struct TrimReport {
     pub wish: TrimWish,
     /// By panel and name.
     pub servers: Vec<TrimmedServer>,
+    /// Servers whose state refuses backup calls.
+    pub skipped: Vec<Skipped>,
     /// What failed besides, in the order in which it happened.
     pub errors: Vec<Failure>,
     /// How it ended before its time, if it did.

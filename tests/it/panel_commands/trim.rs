@@ -12,10 +12,11 @@ use nestegg::report::json::panel::TRIM_SCHEMA;
 use serde_json::Value;
 use serde_json::json;
 
+use super::DIALECTS;
 use super::mirrored::Mirrored;
 use crate::support::archive::Archive;
 use crate::support::fake_panel::Call;
-use crate::support::fake_panel::Dialect;
+use crate::support::fake_panel::Condition;
 use crate::support::fake_panel::Fault;
 use crate::support::fake_panel::Times;
 use crate::support::world::quick_tuning;
@@ -92,7 +93,7 @@ async fn the_plan_gives_every_backup_a_reason_and_deletes_nothing() {
 
 #[tokio::test]
 async fn the_oldest_that_are_held_go_and_the_second_run_finds_nothing_to_do() {
-    for dialect in [Dialect::Pterodactyl, Dialect::Pelican, Dialect::Documented] {
+    for dialect in DIALECTS {
         let scene = full().await;
         scene.world.panel.set_dialect(dialect);
         let mut words = KEEP.to_vec();
@@ -191,6 +192,120 @@ async fn a_copy_that_is_gone_holds_its_backup_and_the_others_go() {
     let ran = scene.panel(&words).await;
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(scene.there(), [3, 4]);
+}
+
+#[test]
+fn the_readme_says_of_a_missing_copy_that_others_may_have_been_deleted() {
+    let readme = include_str!("../../../README.md");
+    let (_, codes) = readme.split_once("| exit | of `nestegg panel` |").unwrap();
+    let row = codes.lines().find(|row| row.starts_with("| 4 |")).unwrap();
+    let (freed, restore) = row.split_once("`restore`:").unwrap();
+    assert!(freed.contains("others may have been deleted"), "{row}");
+    assert!(!freed.contains("nothing was changed"), "{row}");
+    assert!(restore.contains("nothing was changed"), "{row}");
+}
+
+#[tokio::test]
+async fn servers_in_a_closed_state_are_left_out_and_told_and_the_others_are_trimmed() {
+    for dialect in DIALECTS {
+        let scene = Mirrored::of(2).await;
+        let panel = &scene.world.panel;
+        panel.set_dialect(dialect);
+        for (name, condition) in [
+            ("1", Condition::Suspended),
+            ("2", Condition::Installing),
+            ("3", Condition::InstallFailed),
+            ("4", Condition::Restoring),
+            ("5", Condition::Transferring),
+            ("6", Condition::NodeMaintenance),
+        ] {
+            let server = panel.add_server(name);
+            panel.add_backup(server, "closed", Archive::small(9));
+            panel.set_condition(server, condition);
+        }
+        let words = ["trim", "--server", "*", "--keep", "1"];
+        let ran = scene.panel(&words).await;
+        assert_eq!(ran.code, Some(0), "{dialect:?}: {}", ran.stderr);
+        let mut told: Vec<&str> = ran.stderr.lines().collect();
+        told.sort_unstable();
+        assert_eq!(
+            told,
+            [
+                "skipped       1: the server is suspended",
+                "skipped       2: the server is installing",
+                "skipped       3: the server is installing",
+                "skipped       4: the server is restoring a backup",
+                "skipped       5: the server is being transferred",
+                "skipped       6: the server is on a node under maintenance",
+            ],
+            "{dialect:?}"
+        );
+        let mut words = words.to_vec();
+        words.push("--apply");
+        let (ran, document) = scene.json(TRIM_SCHEMA, &words).await;
+        assert_eq!(ran.code, Some(0), "{dialect:?}: {}", ran.stderr);
+        assert_eq!(document["errors"], json!([]), "{dialect:?}");
+        assert_eq!(document["servers"].as_array().unwrap().len(), 1);
+        let skipped = document["skipped"].as_array().unwrap();
+        let suspended = skipped.iter().find(|one| one["server_name"] == "1");
+        assert_eq!(suspended.unwrap()["why"], "the server is suspended");
+        assert_eq!(skipped.len(), 6, "{dialect:?}");
+        assert_eq!(scene.there(), [2], "{dialect:?}");
+        words.insert(0, "-q");
+        let ran = scene.panel(&words).await;
+        assert_eq!(
+            (ran.code, ran.stdout.as_str(), ran.stderr.as_str()),
+            (Some(0), "", ""),
+            "{dialect:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_closes_between_list_and_backups_is_left_out() {
+    let scene = Mirrored::of(2).await;
+    let server = scene.server;
+    let panel = &scene.world.panel;
+    panel.before(Call::BackupsOf(server), move |script| {
+        script.set_condition(server, Condition::Transferring);
+    });
+    let words = ["trim", "--server", "Survival", "--keep", "1", "--apply"];
+    let (ran, document) = scene.json(TRIM_SCHEMA, &words).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(
+        json!([document["servers"], document["errors"]]),
+        json!([[], []])
+    );
+    assert_eq!(
+        document["skipped"][0]["why"],
+        "the server is being transferred"
+    );
+    assert_eq!(scene.there(), [1, 2]);
+}
+
+#[tokio::test]
+async fn without_a_name_all_servers_that_the_key_sees_are_meant() {
+    let scene = Mirrored::of(2).await;
+    let panel = &scene.world.panel;
+    let other = panel.add_server("Creative");
+    let old = panel.add_backup(other, "old", Archive::small(7));
+    let new = panel.add_backup(other, "new", Archive::small(8));
+    scene.mirror(&["--server", &other.to_string()]).await;
+    let (ran, document) = scene.json(TRIM_SCHEMA, &["trim", "--keep", "1"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(document["counts"]["would_be_deleted"], 2);
+    let names: Vec<&Value> = document["servers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|server| &server["name"])
+        .collect();
+    assert_eq!(names, ["Creative", "Survival"]);
+    let ran = scene.panel(&["trim", "--keep", "1", "--apply"]).await;
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert_eq!(scene.there(), [2]);
+    let there = panel.backups_of(other);
+    assert!(!there.contains(&old) && there.contains(&new), "{there:?}");
 }
 
 #[tokio::test]

@@ -216,6 +216,68 @@ async fn a_lock_that_the_panel_fails_to_make_is_told_and_the_backup_is_copied() 
 }
 
 #[tokio::test]
+async fn a_panel_without_locks_is_told_once_a_server_and_all_is_copied() {
+    for dialect in DIALECTS {
+        let (world, server, first) = World::with_backup(Archive::small(1)).await;
+        world.panel.set_dialect(dialect);
+        let second = world.panel.add_backup(server, "second", Archive::small(2));
+        let no_route = Fault::Refusal {
+            status: 404,
+            code: "NotFoundHttpException".to_owned(),
+            detail: "The route could not be found.".to_owned(),
+        };
+        world.panel.on(Call::Locks, Times::Forever, no_route);
+        let (report, exit) = protected(&world, &["--transfers", "1"]).await;
+        assert_eq!(exit, Exit::Partial, "{dialect:?}");
+        assert_eq!(
+            failures(&report),
+            [format!(
+                "server protocol: its backups are copied without the protection of a lock: could not lock or unlock \
+                 backup {second}: the panel shows this backup, and has nothing where locks are changed (HTTP 404)"
+            )],
+            "{dialect:?}"
+        );
+        assert_eq!(
+            report.errors[0].hint,
+            "update a panel that has no locks yet (Pterodactyl before 1.4.2), or let POST to …/backups/…/lock pass the \
+             proxy before it; or mirror with `protect = \"none\"`"
+        );
+        assert_eq!(toggles(&world.panel), [second], "{dialect:?}: asked once");
+        assert_eq!(
+            sidecars(&world).into_keys().collect::<BTreeSet<_>>(),
+            [first, second].into()
+        );
+        assert_only_the_operators(&world, &BTreeSet::new(), &format!("{dialect:?}"));
+    }
+}
+
+#[tokio::test]
+async fn a_lock_whose_route_is_blocked_meanwhile_is_told_as_still_on() {
+    let (world, _, backup) = World::with_backup(Archive::small(1)).await;
+    world.panel.before(Call::Download(backup), move |script| {
+        let no_route = Fault::Refusal {
+            status: 404,
+            code: "NotFoundHttpException".to_owned(),
+            detail: "The route could not be found.".to_owned(),
+        };
+        script.on(Call::Lock(backup), Times::Forever, no_route);
+    });
+    let (report, exit) = protected(&world, &[]).await;
+    assert_eq!(exit, Exit::Partial);
+    assert_eq!(
+        failures(&report),
+        [format!(
+            "backup protocol: it is still locked on the panel, by a run that copied it: could not lock or unlock backup \
+             {backup}: the panel shows this backup, and has nothing where locks are changed (HTTP 404)"
+        )]
+    );
+    assert_eq!(noted(&world.ledger()), [backup], "for the next run");
+    world.panel.calm();
+    assert_eq!(protected(&world, &[]).await.1, Exit::Done);
+    assert_only_the_operators(&world, &BTreeSet::new(), "once it is let through");
+}
+
+#[tokio::test]
 async fn a_fresh_backup_is_locked_while_the_panel_makes_it_and_until_it_is_copied() {
     for dialect in DIALECTS {
         let (world, server, _) = World::with_backup(Archive::small(1)).await;

@@ -14,8 +14,8 @@ use crate::model::selector::ServerSelector;
 /// The flags of `panel trim`.
 #[derive(Debug, Args)]
 pub struct TrimArgs {
-    /// These servers: short id, uuid, name or name glob
-    #[arg(long, value_name = "ID", required = true, num_args = 1..)]
+    /// Only these servers: short id, uuid, name or name glob; default: all that the key sees
+    #[arg(long, value_name = "ID", num_args = 1..)]
     pub server: Vec<ServerSelector>,
     /// How many completed backups of each server stay, at least 1: the newest
     #[arg(long, value_name = "N")]

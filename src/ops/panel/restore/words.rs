@@ -133,6 +133,7 @@ pub(super) const fn is_refusal(error: &panel::Error) -> bool {
         | panel::Error::NoApi { .. }
         | panel::Error::Locked { .. }
         | panel::Error::LockStayed { .. }
+        | panel::Error::NoLocks { .. }
         | panel::Error::UnknownDisk { .. }
         | panel::Error::NoActivityLog { .. }
         | panel::Error::BackupLimit { .. }

@@ -11,7 +11,7 @@ use crate::model::ids::DestinationName;
 use crate::model::ids::PanelName;
 use crate::model::ids::ServerId;
 use crate::model::outcome::Failure;
-use crate::model::outcome::Skipped;
+use crate::report::json::panel::Left;
 use crate::report::json::panel::OnPanel;
 use crate::report::json::panel::Slots;
 use crate::report::json::write_document;
@@ -110,25 +110,6 @@ impl<'a> Row<'a> {
                 HeldAt::Places(places) => Some(places),
                 HeldAt::NotKnown => None,
             },
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Left<'a> {
-    panel: &'a PanelName,
-    server: ServerId,
-    server_name: &'a str,
-    why: &'a str,
-}
-
-impl<'a> Left<'a> {
-    fn of(skipped: &'a Skipped) -> Self {
-        Self {
-            panel: &skipped.panel,
-            server: skipped.server,
-            server_name: &skipped.server_name,
-            why: &skipped.why,
         }
     }
 }

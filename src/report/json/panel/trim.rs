@@ -15,6 +15,7 @@ use crate::model::outcome::Failure;
 use crate::model::outcome::Mode;
 use crate::model::slots::TakenSlots;
 use crate::plan::trim::Fate;
+use crate::report::json::panel::Left;
 use crate::report::json::panel::copies::Copy;
 use crate::report::json::write_document;
 use crate::report::panel::trim::Became;
@@ -45,6 +46,7 @@ pub fn trim(report: &TrimReport, exit_code: u8, out: &mut dyn Write) -> io::Resu
             failed: report.count(|became| matches!(became, Became::NotDeleted(_))),
         },
         servers: report.servers.iter().map(OneServer::of).collect(),
+        skipped: report.skipped.iter().map(Left::of).collect(),
         errors: report.failures().collect(),
     };
     write_document(&document, out)
@@ -61,6 +63,7 @@ struct Document<'a> {
     min_copies: u32,
     counts: Counts,
     servers: Vec<OneServer<'a>>,
+    skipped: Vec<Left<'a>>,
     errors: Vec<&'a Failure>,
 }
 
