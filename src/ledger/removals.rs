@@ -43,6 +43,8 @@ pub struct BegunRemoval {
     pub location: String,
     /// The archive's key.
     pub key: ObjectKey,
+    /// When the backup was asked for.
+    pub created_at: Timestamp,
     /// The stored object's length.
     pub stored_bytes: u64,
     /// Why it was to go.
@@ -224,9 +226,10 @@ impl Ledger {
         self.read("read what was about to be removed", |tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT r.run_id, d.id, d.name, d.location, r.key, r.stored_bytes, r.reason,
-                        coalesce(r.sidecar, x''), r.intended_at
+                        coalesce(r.sidecar, x''), r.intended_at, b.created_at
                    FROM removals r INDEXED BY removals_begun
                    JOIN destinations d ON d.id = r.destination_id
+                   JOIN backups b ON b.id = r.backup_id
                   WHERE r.done_at IS NULL
                   ORDER BY r.intended_at, r.destination_id, r.backup_id",
             )?;
@@ -244,6 +247,7 @@ impl Ledger {
                     name,
                     location: row.get(3)?,
                     key,
+                    created_at: rows::timestamp(row, 9)?,
                     stored_bytes: rows::bytes(row, 5)?,
                     reason: row.get(6)?,
                     sidecar: row.get(7)?,

@@ -12,6 +12,7 @@ mod remove;
 mod undo;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 
@@ -26,6 +27,7 @@ use crate::model::outcome::Scope;
 use crate::model::outcome::chain;
 use crate::ops::Error;
 use crate::ops::mirror::book::Book;
+use crate::ops::prune::begun::BegunAt;
 use crate::ops::prune::gather::Place;
 use crate::ops::prune::gather::Slot;
 use crate::ops::prune::remove::Remover;
@@ -85,16 +87,15 @@ pub async fn run(parts: Parts, settings: &Settings) -> Result<PruneReport, Error
     let asked = places
         .iter_mut()
         .map(|place| place.look(settings, &env, started_at));
-    for failure in join_all(asked).await.into_iter().flatten() {
-        errors.push(failure);
-    }
+    errors.extend(join_all(asked).await.into_iter().flatten());
     let plans = gather::plans(&places, settings, &env, started_at);
+    let refused = begun::refused(&places, &plans);
     let room = settings.prune.max_delete;
-    let work = shared_out(&places, &plans, room);
-    let mut done = Done::default();
+    let work = shared_out(&places, &plans, &refused, room);
+    let mut done = Done::leaving(&refused);
     if mode == Mode::Apply {
         let removers = places.iter().zip(work.of_places).map(|(place, work)| {
-            let remover = Remover::new(&env, &book, place);
+            let remover = Remover::new(&env, &book, place, &refused);
             remover.all(work.begun, work.planned)
         });
         for of_place in join_all(removers).await {
@@ -114,9 +115,18 @@ pub async fn run(parts: Parts, settings: &Settings) -> Result<PruneReport, Error
         mode,
         places: reported(places, plans, done, mode),
         max_delete: room,
-        errors,
+        errors: each_once(errors),
         ended,
     })
+}
+
+/// Failures without those that were told before: many copies may meet the same.
+fn each_once(mut failures: Vec<Failure>) -> Vec<Failure> {
+    let mut told = BTreeSet::new();
+    failures.retain(|failure| {
+        told.insert((failure.scope, failure.id.clone(), failure.message.clone()))
+    });
+    failures
 }
 
 /// What one run may do at each destination.
@@ -134,13 +144,23 @@ struct PlaceWork {
     planned: Vec<Slot>,
 }
 
-/// Shares out what may be removed: first what was begun, then the oldest over all servers.
-fn shared_out(places: &[Place], plans: &[ServerPlan<Slot>], room: Option<usize>) -> Work {
+/// Shares out what may be removed: first what was begun, then the oldest over all servers. What is begun and
+/// refused takes no room.
+fn shared_out(
+    places: &[Place],
+    plans: &[ServerPlan<Slot>],
+    refused: &BTreeSet<BegunAt>,
+    room: Option<usize>,
+) -> Work {
     let mut of_places: Vec<PlaceWork> = places.iter().map(|_place| PlaceWork::default()).collect();
     let mut left = room.unwrap_or(usize::MAX);
     let mut left_over: u64 = 0;
     for (place, work) in places.iter().zip(&mut of_places) {
         for number in 0..place.begun.len() {
+            if refused.contains(&(place.number, number)) {
+                work.begun.push(number);
+                continue;
+            }
             if left == 0 {
                 left_over += 1;
                 continue;
@@ -166,14 +186,22 @@ fn shared_out(places: &[Place], plans: &[ServerPlan<Slot>], room: Option<usize>)
     }
 }
 
-/// What became of everything that was tried.
-#[derive(Default)]
+/// What became of everything that was tried, and of what is begun and was not to be.
 struct Done {
     copies: BTreeMap<Slot, Became>,
-    begun: BTreeMap<(usize, usize), Became>,
+    begun: BTreeMap<BegunAt, Became>,
 }
 
 impl Done {
+    /// Nothing yet, but that these are refused.
+    fn leaving(refused: &BTreeSet<BegunAt>) -> Self {
+        let refused = refused.iter().map(|at| (*at, Became::Refused));
+        Self {
+            copies: BTreeMap::new(),
+            begun: refused.collect(),
+        }
+    }
+
     fn add(&mut self, of_place: remove::PlaceDone, errors: &mut Vec<Failure>) {
         let remove::PlaceDone {
             number,
@@ -232,11 +260,14 @@ fn reported(
             let held = unit.held;
             let mut copies = Vec::new();
             for (copy, planned) in held.copies.into_iter().zip(plan.copies) {
-                let became = match (&planned.decision, done.copies.remove(&planned.copy.copy)) {
-                    (_, Some(became)) => became,
-                    (Decision::Keep(_), None) => Became::Kept,
-                    (Decision::Remove, None) if is_refused => Became::Refused,
-                    (Decision::Remove, None) => untouched.clone(),
+                let not_asked = unit.not_asked.get(&copy.key.backup());
+                let became = done.copies.remove(&planned.copy.copy);
+                let became = match (&planned.decision, became, not_asked) {
+                    (_, Some(became), _) => became,
+                    (Decision::Keep(_), None, _) => Became::Kept,
+                    (Decision::Remove, None, Some(failure)) => Became::Failed(failure.clone()),
+                    (Decision::Remove, None, None) if is_refused => Became::Refused,
+                    (Decision::Remove, None, None) => untouched.clone(),
                 };
                 copies.push(PrunedCopy {
                     backup: copy.key.backup(),

@@ -2,6 +2,7 @@
 //! before anything is touched (design section 8).
 
 mod batch;
+mod begun;
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::model::suspicion::Suspicion;
 pub use crate::plan::prune::batch::Batch;
 pub use crate::plan::prune::batch::MaxDelete;
 pub use crate::plan::prune::batch::cap;
+pub use crate::plan::prune::begun::would_be_newest;
 
 /// A held copy that a policy could remove; `T` says which one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub enum StoreRetention {
     Until(Timestamp),
     /// It does, and does not say for how long: a legal hold, for one.
     WithoutDate,
+    /// It could not be asked: the object stays until it was.
+    NotAsked,
 }
 
 /// All that decides about one server at one destination.
@@ -173,7 +177,7 @@ impl fmt::Display for Decision {
 pub struct Planned<T> {
     /// The copy.
     pub copy: Prunable<T>,
-    /// What becomes of it, unless the whole server is refused.
+    /// What becomes of it, unless the whole server is refused or its store could not be asked about it.
     pub decision: Decision,
 }
 
@@ -263,12 +267,14 @@ impl<T> ServerPlan<T> {
         !self.refusals.is_empty()
     }
 
-    /// The copies that are removed, oldest first; none when the server is refused.
+    /// The copies that are removed, oldest first; none when the server is refused. What the store could not
+    /// be asked about is left out.
     pub fn removals(&self) -> impl Iterator<Item = &Prunable<T>> {
         let refused = self.is_refused();
         let oldest_first = self.copies.iter().rev();
         oldest_first
             .filter(move |planned| !refused && planned.decision == Decision::Remove)
+            .filter(|planned| planned.copy.store != StoreRetention::NotAsked)
             .map(|planned| &planned.copy)
     }
 
@@ -363,7 +369,7 @@ fn decide<T>(
     match copy.store {
         StoreRetention::Until(until) if until > now => reasons.push(Reason::RetainedUntil(until)),
         StoreRetention::WithoutDate => reasons.push(Reason::Retained),
-        StoreRetention::None | StoreRetention::Until(_) => {}
+        StoreRetention::None | StoreRetention::Until(_) | StoreRetention::NotAsked => {}
     }
     if reasons.is_empty() {
         Decision::Remove

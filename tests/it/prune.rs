@@ -1,6 +1,7 @@
 //! `prune`: what goes and what stays, in which order, and what holds whenever a run ends before its time.
 
 mod apply;
+mod begun;
 mod broken;
 mod gate;
 mod killed;

@@ -74,6 +74,7 @@ fn a_copy_is_no_held_one_from_the_intent_on_and_its_end_is_recorded_by_whichever
         name: destination_name(0),
         location: LOCATIONS[0].to_owned(),
         key: key(1, 1),
+        created_at: at(10),
         stored_bytes: 101,
         reason: "not kept".to_owned(),
         sidecar: SIDECAR.to_vec(),

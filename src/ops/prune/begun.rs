@@ -1,18 +1,57 @@
 //! Removals that an earlier run began and did not finish.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
 use crate::destination::SidecarRead;
 use crate::ledger;
 use crate::ledger::BackupOf;
 use crate::ledger::BegunRemoval;
+use crate::model::ids::ServerId;
 use crate::model::mark::Mark;
 use crate::model::outcome::Failure;
+use crate::ops::prune::gather::Place;
+use crate::ops::prune::gather::Slot;
 use crate::ops::prune::remove::Remover;
 use crate::ops::prune::remove::Subject;
 use crate::ops::prune::undo::Again;
 use crate::plan::prune::Reason;
+use crate::plan::prune::ServerPlan;
 use crate::report::prune::Became;
 
+/// One begun removal: at which destination, and which of those begun there.
+pub(super) type BegunAt = (usize, usize);
+
+/// The begun removals that stay as they are, because their servers are refused there.
+pub(super) fn refused(places: &[Place], plans: &[ServerPlan<Slot>]) -> BTreeSet<BegunAt> {
+    let units = places.iter().flat_map(|place| {
+        let units = place.units.iter();
+        units.map(|unit| (place.number, unit.held.server.server))
+    });
+    let plans: BTreeMap<(usize, ServerId), &ServerPlan<Slot>> = units.zip(plans).collect();
+    let mut refused = BTreeSet::new();
+    for place in places {
+        for (number, begun) in place.begun.iter().enumerate() {
+            let plan = plans.get(&(place.number, begun.key.server()));
+            if plan.is_some_and(|plan| plan.leaves_begun(begun.key.backup())) {
+                refused.insert((place.number, number));
+            }
+        }
+    }
+    refused
+}
+
 impl Remover<'_> {
+    /// Leaves a removal begun, whose server is refused; one of which no archive is left has nothing to lose,
+    /// and is finished.
+    pub(super) async fn leave(&mut self, begun: &BegunRemoval) -> Result<Became, ledger::Error> {
+        match self.destination().stat(&begun.key).await {
+            Ok(Some(_archive)) => Ok(Became::Refused),
+            Ok(None) => self.finish(begun).await,
+            Err(error) => Ok(Became::Failed(self.failed(&error))),
+        }
+    }
+
     /// Finishes a removal; or takes it back, if its archive is still there and something keeps it now.
     pub(super) async fn finish(&mut self, begun: &BegunRemoval) -> Result<Became, ledger::Error> {
         let subject = Subject {
@@ -63,7 +102,7 @@ impl Remover<'_> {
         if marks.is_locked {
             return Ok(Some(Reason::Locked));
         }
-        if !self.place.holds_of(of.server) {
+        if self.place.lacks_newer_than(begun, self.env.now()) {
             return Ok(Some(Reason::Newest));
         }
         let beside = self.destination().read_sidecar(of.server, of.backup).await;

@@ -7,6 +7,7 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use crate::config::Settings;
+use crate::destination;
 use crate::destination::Destination;
 use crate::destination::Retention;
 use crate::env::Env;
@@ -29,6 +30,7 @@ use crate::model::suspicion::ShrinkAlarm;
 use crate::ops::Error;
 use crate::ops::choice;
 use crate::ops::mirror::book::Book;
+use crate::ops::prune::look;
 use crate::ops::status::suspicion_of;
 use crate::plan::prune::Facts;
 use crate::plan::prune::Mark;
@@ -38,6 +40,7 @@ use crate::plan::prune::StoreRetention;
 use crate::plan::prune::Wishes;
 use crate::plan::prune::newest;
 use crate::plan::prune::plan;
+use crate::plan::prune::would_be_newest;
 use crate::report::prune::Thinning;
 
 /// How many copies a store is asked about at the same time.
@@ -74,6 +77,16 @@ pub(super) struct Unit {
     policy: KeepPolicy,
     /// What the store says of the copies that the policy would remove.
     pub(super) retention: BTreeMap<BackupId, Retention>,
+    /// Why it could not be asked about others of them: they stay.
+    pub(super) not_asked: BTreeMap<BackupId, Failure>,
+}
+
+/// What a store answered about one copy of a unit, or why it did not.
+#[derive(Debug)]
+struct Told {
+    unit: usize,
+    backup: BackupId,
+    answer: Result<Retention, Failure>,
 }
 
 /// Reads what the destinations hold of the servers that are asked for.
@@ -129,6 +142,7 @@ pub(super) async fn gather(
             .map(|held| Unit {
                 policy: policy_of(&held.server),
                 retention: BTreeMap::new(),
+                not_asked: BTreeMap::new(),
                 held,
             })
             .collect();
@@ -170,21 +184,26 @@ impl Place {
         known.unwrap_or_else(|| server.short())
     }
 
-    /// Whether anything is held here of a server, as far as the ledger knows.
-    pub(super) fn holds_of(&self, server: ServerId) -> bool {
-        self.units
-            .iter()
-            .any(|unit| unit.held.server.server == server)
+    /// Whether nothing is held here that is newer than a copy whose removal was begun, as far as the ledger
+    /// knows.
+    pub(super) fn lacks_newer_than(&self, begun: &BegunRemoval, now: Timestamp) -> bool {
+        let server = begun.key.server();
+        let units = self.units.iter();
+        let held = units
+            .filter(|unit| unit.held.server.server == server)
+            .flat_map(|unit| &unit.held.copies)
+            .map(|copy| (copy.created_at, copy.key.backup()));
+        would_be_newest((begun.created_at, begun.key.backup()), held, now)
     }
 
     /// Tries the destination when there is something to do there, and asks it which of the copies that
-    /// would be removed it retains; why it could not be asked, if so.
+    /// would be removed it retains; what could not be asked, if anything.
     pub(super) async fn look(
         &mut self,
         settings: &Settings,
         env: &Env,
         now: Timestamp,
-    ) -> Option<Failure> {
+    ) -> Vec<Failure> {
         let candidates: Vec<(usize, ObjectKey)> = self
             .plans(settings, env, now)
             .iter()
@@ -196,46 +215,75 @@ impl Place {
             })
             .collect();
         if candidates.is_empty() && self.begun.is_empty() {
-            return None;
+            return Vec::new();
         }
         let asked = tokio::select! {
             biased;
-            () = env.cancel.cancelled() => return None,
+            () = env.cancel.cancelled() => return Vec::new(),
             asked = self.ask(candidates, now) => asked,
         };
-        match asked {
-            Ok(told) => {
-                for (unit, backup, retention) in told {
-                    if let Some(unit) = self.units.get_mut(unit) {
-                        unit.retention.insert(backup, retention);
-                    }
-                }
-                None
-            }
-            Err(error) => {
-                let name = self.destination.name().to_string();
-                let failure = error.failure(Scope::Destination, name);
+        let told = match asked {
+            Ok(told) => told,
+            Err(failure) => {
                 self.given_up = Some(failure.clone());
-                Some(failure)
+                return vec![failure];
+            }
+        };
+        let mut failures = Vec::new();
+        for Told {
+            unit,
+            backup,
+            answer,
+        } in told
+        {
+            let Some(unit) = self.units.get_mut(unit) else {
+                continue;
+            };
+            match answer {
+                Ok(retention) => {
+                    unit.retention.insert(backup, retention);
+                }
+                Err(failure) => {
+                    failures.push(failure.clone());
+                    unit.not_asked.insert(backup, failure);
+                }
             }
         }
+        failures
     }
 
+    /// Asks about each copy; what would fail the next one as well ends it.
     async fn ask(
         &self,
         candidates: Vec<(usize, ObjectKey)>,
         now: Timestamp,
-    ) -> Result<Vec<(usize, BackupId, Retention)>, crate::destination::Error> {
-        self.destination.probe_reading().await?;
+    ) -> Result<Vec<Told>, Failure> {
+        let of_all = |error: &destination::Error| {
+            error.failure(Scope::Destination, self.destination.name().to_string())
+        };
+        let probed = self.destination.probe_reading().await;
+        probed.map_err(|error| of_all(&error))?;
         let mut asked = stream::iter(candidates)
             .map(async |(unit, key)| {
-                let retention = self.destination.retention(&key, now).await?;
-                Ok((unit, key.backup(), retention))
+                (
+                    unit,
+                    key.backup(),
+                    self.destination.retention(&key, now).await,
+                )
             })
             .buffered(AT_ONCE);
         let mut told = Vec::new();
-        while let Some(one) = asked.next().await {
-            told.push(one?);
+        while let Some((unit, backup, answer)) = asked.next().await {
+            let answer = match answer {
+                Ok(retention) => Ok(retention),
+                Err(error) if look::is_lasting(error.kind()) => return Err(of_all(&error)),
+                Err(error) => Err(look::not_asked(&self.destination, backup, &error)),
+            };
+            told.push(Told {
+                unit,
+                backup,
+                answer,
+            });
         }
         Ok(told)
     }
@@ -262,7 +310,7 @@ impl Place {
                 unit,
                 copy,
             };
-            prunable(slot, held, of.retention.get(&held.key.backup()).copied())
+            prunable(slot, held, of.store(held.key.backup()))
         });
         let history = &of.held.server;
         // One that is held here is mirrored, whether the panel still has it or not: an older one that it
@@ -291,7 +339,21 @@ impl Place {
     }
 }
 
-fn prunable(slot: Slot, held: &PrunableCopy, retention: Option<Retention>) -> Prunable<Slot> {
+impl Unit {
+    /// What is known of the store's retention of one copy.
+    fn store(&self, backup: BackupId) -> StoreRetention {
+        if self.not_asked.contains_key(&backup) {
+            return StoreRetention::NotAsked;
+        }
+        match self.retention.get(&backup) {
+            Some(Retention::Until(until)) => StoreRetention::Until(*until),
+            Some(Retention::Held) => StoreRetention::WithoutDate,
+            Some(Retention::None) | None => StoreRetention::None,
+        }
+    }
+}
+
+fn prunable(slot: Slot, held: &PrunableCopy, store: StoreRetention) -> Prunable<Slot> {
     Prunable {
         copy: slot,
         backup: held.key.backup(),
@@ -309,10 +371,6 @@ fn prunable(slot: Slot, held: &PrunableCopy, retention: Option<Retention>) -> Pr
             },
             None => Mark::None,
         },
-        store: match retention {
-            Some(Retention::Until(until)) => StoreRetention::Until(until),
-            Some(Retention::Held) => StoreRetention::WithoutDate,
-            Some(Retention::None) | None => StoreRetention::None,
-        },
+        store,
     }
 }

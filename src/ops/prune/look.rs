@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::destination;
 use crate::destination::Destination;
 use crate::destination::Examined;
 use crate::destination::FoundCopy;
@@ -43,6 +44,28 @@ pub(super) async fn as_recorded(
     } else {
         let why = "its sidecar describes another one";
         Err(amiss(destination, key.backup(), why))
+    }
+}
+
+/// Whether the next copy would meet a failure of this kind as well.
+pub(super) const fn is_lasting(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::Credentials | FailureKind::Unreachable)
+}
+
+/// That a copy stays, because its store could not be asked about it.
+pub(super) fn not_asked(
+    destination: &Destination,
+    backup: BackupId,
+    error: &destination::Error,
+) -> Failure {
+    let failure = error.failure(Scope::Backup, backup.to_string());
+    Failure {
+        message: format!(
+            "the copy at `{}` stays, because the store could not be asked whether it retains it: {}",
+            destination.name(),
+            failure.message
+        ),
+        ..failure
     }
 }
 

@@ -1,6 +1,7 @@
 //! Removing copies at one destination, one after the other.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
@@ -18,9 +19,9 @@ use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
 use crate::model::outcome::Failure;
-use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
 use crate::ops::mirror::book::Book;
+use crate::ops::prune::begun::BegunAt;
 use crate::ops::prune::gather::Place;
 use crate::ops::prune::gather::Slot;
 use crate::ops::prune::gather::Unit;
@@ -50,6 +51,8 @@ pub(super) struct Remover<'r> {
     pub(super) env: &'r Env,
     pub(super) book: &'r Book,
     pub(super) place: &'r Place,
+    /// Begun removals whose servers are refused.
+    refused: &'r BTreeSet<BegunAt>,
     /// What is recorded of the copies of servers.
     recorded: BTreeMap<ServerId, BTreeMap<BackupId, HeldFacts>>,
     /// Whether the copies of servers that always stay are there.
@@ -67,11 +70,17 @@ pub(super) struct Subject<'s> {
 }
 
 impl<'r> Remover<'r> {
-    pub(super) fn new(env: &'r Env, book: &'r Book, place: &'r Place) -> Self {
+    pub(super) fn new(
+        env: &'r Env,
+        book: &'r Book,
+        place: &'r Place,
+        refused: &'r BTreeSet<BegunAt>,
+    ) -> Self {
         Self {
             env,
             book,
             place,
+            refused,
             recorded: BTreeMap::new(),
             stands: BTreeMap::new(),
             failed_in_a_row: 0,
@@ -108,7 +117,11 @@ impl<'r> Remover<'r> {
             if self.is_stopping() {
                 return Ok(());
             }
-            let became = self.finish(removal).await?;
+            let became = if self.refused.contains(&(self.place.number, number)) {
+                self.leave(removal).await?
+            } else {
+                self.finish(removal).await?
+            };
             self.learn(&became, &mut done.failures);
             done.begun.insert(number, became);
         }
@@ -135,7 +148,6 @@ impl<'r> Remover<'r> {
 
     /// Remembers a failure that the next copy would meet as well, or that has come too often.
     fn learn(&mut self, became: &Became, failures: &mut Vec<Failure>) {
-        const LASTING: [FailureKind; 2] = [FailureKind::Credentials, FailureKind::Unreachable];
         let Became::Failed(failure) = became else {
             self.failed_in_a_row = 0;
             return;
@@ -144,7 +156,7 @@ impl<'r> Remover<'r> {
         if failure.scope == Scope::Destination {
             self.failed_in_a_row += 1;
             let is_dead = self.failed_in_a_row >= FAILURES_OF_THE_DEAD;
-            self.is_given_up = is_dead || LASTING.contains(&failure.kind);
+            self.is_given_up = is_dead || look::is_lasting(failure.kind);
         }
     }
 

@@ -393,3 +393,58 @@ fn a_hundred_thousand_copies_are_planned_and_capped() {
     let batch = cap(std::slice::from_ref(&plan), MaxDelete::AtMost(10));
     assert_eq!((batch.removals.len(), batch.left_over), (10, 100_000 - 35));
 }
+
+#[test]
+fn a_copy_that_its_store_could_not_be_asked_about_is_not_removed() {
+    let mut copies = days(1..=4);
+    copies[1].store = StoreRetention::NotAsked;
+    let plan = planned(facts(copies), &last(1));
+    assert_eq!(removed(&plan), [1, 3]);
+    assert_eq!(plan.freed_bytes(), 101 + 103);
+    assert_eq!(plan.refusals, []);
+}
+
+#[test]
+fn what_was_begun_stays_so_on_a_refused_server_unless_it_is_itself_what_is_missing() {
+    let refused = |newest: Vec<BackupId>, suspicion| {
+        let facts = Facts {
+            newest,
+            suspicion,
+            ..facts(days(1..=4))
+        };
+        planned(facts, &last(1))
+    };
+    for (newest, suspicion, leaves) in [
+        (vec![], None, false),
+        (vec![id(5)], None, false),
+        (vec![id(6)], None, true),
+        (vec![id(6), id(5)], None, true),
+        (vec![], Some(suspicious()), true),
+        (vec![id(5)], Some(suspicious()), true),
+    ] {
+        let plan = refused(newest, suspicion);
+        assert_eq!(plan.leaves_begun(id(5)), leaves, "{:?}", plan.refusals);
+    }
+    let mut unproved = days(1..=4);
+    unproved[3].proved_at = march(1);
+    assert!(planned(facts(unproved), &last(1)).leaves_begun(id(5)));
+}
+
+#[test]
+fn what_was_begun_is_the_newest_unless_a_newer_one_of_the_past_is_held() {
+    let begun = (march(5), id(5));
+    for (held, is_newest) in [
+        (vec![], true),
+        (vec![(march(4), id(9))], true),
+        (vec![(march(5), id(4))], true),
+        (vec![(march(5), id(6))], false),
+        (vec![(march(4), id(4)), (march(6), id(6))], false),
+        (vec![(march(30), id(9))], true),
+    ] {
+        assert_eq!(
+            would_be_newest(begun, held.clone(), now()),
+            is_newest,
+            "{held:?}"
+        );
+    }
+}

@@ -119,6 +119,12 @@ async fn nothing_older_goes_while_the_newest_copy_is_not_there() {
         message.contains("its newest copy there is amiss"),
         "{message}"
     );
+    // Both of the copies that were to go met it, and it is told once.
+    assert_eq!((report.sums().failed, report.errors.len()), (2, 1));
+    let words = ["prune", "--keep-last", "1", "--apply", "--json"];
+    let document = thinned.run(&words).await.json();
+    assert_eq!(document["counts"]["failed"], 2);
+    assert_eq!(document["errors"].as_array().map(Vec::len), Some(1));
     assert_eq!(root.keys().await, before);
     assert_eq!(thinned.events(), Vec::<String>::new());
 }

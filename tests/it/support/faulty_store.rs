@@ -111,6 +111,15 @@ pub(crate) enum Habit {
     Hangs,
 }
 
+/// How reading one object goes wrong, until [`FaultyStore::mend`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// The store is in trouble with it.
+    Broken,
+    /// The key is bad.
+    Credentials,
+}
+
 /// What an effect does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -145,6 +154,7 @@ struct State {
     planned: Option<(u64, Break)>,
     broke: Option<(Action, Break)>,
     habit: Habit,
+    unreadable: BTreeMap<String, Unreadable>,
     dead: bool,
     open: BTreeMap<MultipartId, String>,
     with_parts: BTreeSet<MultipartId>,
@@ -185,6 +195,7 @@ impl FaultyStore {
                 planned: None,
                 broke: None,
                 habit: Habit::Sound,
+                unreadable: BTreeMap::new(),
                 dead: false,
                 open: BTreeMap::new(),
                 with_parts: BTreeSet::new(),
@@ -221,11 +232,17 @@ impl FaultyStore {
         self.state().habit = habit;
     }
 
+    /// Lets no read of this object come through, nor of what is known of it.
+    pub(crate) fn break_reads_of(&self, key: &str, how: Unreadable) {
+        self.state().unreadable.insert(key.to_owned(), how);
+    }
+
     /// From now on nothing goes wrong; what is stored, open and recorded stays.
     pub(crate) fn mend(&self) {
         let mut state = self.state();
         state.planned = None;
         state.habit = Habit::Sound;
+        state.unreadable.clear();
         state.dead = false;
         self.hanging.send_replace(0);
     }
@@ -359,10 +376,7 @@ impl FaultyStore {
         }
         let refused = match (state.habit, action) {
             _ if state.dead => Some(broken("the store has died")),
-            (Habit::RefusesCredentials, _) => Some(Error::PermissionDenied {
-                path: String::new(),
-                source: "InvalidAccessKeyId".into(),
-            }),
+            (Habit::RefusesCredentials, _) => Some(bad_key()),
             (Habit::RetainsArchives, Action::Delete) if !is_sidecar(key) => {
                 Some(Error::PermissionDenied {
                     path: key.to_string(),
@@ -457,6 +471,13 @@ fn broken(why: &str) -> Error {
     Error::Generic {
         store: "FaultyStore",
         source: why.to_owned().into(),
+    }
+}
+
+fn bad_key() -> Error {
+    Error::PermissionDenied {
+        path: String::new(),
+        source: "InvalidAccessKeyId".into(),
     }
 }
 
@@ -597,6 +618,12 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let unreadable = self.state().unreadable.get(location.as_ref()).copied();
+        match unreadable {
+            Some(Unreadable::Broken) => return Err(broken("this object can't be read")),
+            Some(Unreadable::Credentials) => return Err(bad_key()),
+            None => {}
+        }
         self.memory.get_opts(location, options).await
     }
 
