@@ -38,6 +38,10 @@ pub struct StopPatience {
 /// Tells a server to stop and waits until it is off; never kills it. `told` is called once it is on its
 /// way down, or may be.
 ///
+/// `state` is believed, and panels repeat an answer for 20 s: a caller to whom a server that was started
+/// since matters must have made sure that `offline` is no such answer. An `offline` seen in here is news, for it
+/// follows another state.
+///
 /// # Errors
 /// [`NotStopped`]; the server may stop all the same.
 pub async fn stop(

@@ -171,6 +171,9 @@ pub enum Sealing {
 pub enum CopyFate {
     /// It was read and proved, and the restore is from it.
     Used,
+    /// The node of a server fetched it, and the restore is from it: its length was checked, its digest
+    /// was not.
+    Fetched,
     /// It could not be read, or is not what it should be.
     PassedOver(Failure),
     /// One before it served.
@@ -183,11 +186,17 @@ impl RestoredBackup {
         self.copies.iter().find(|copy| copy.fate == CopyFate::Used)
     }
 
+    /// The copy that a node fetched for it, unproved.
+    pub fn fetched(&self) -> Option<&CopyConsidered> {
+        let is_it = |copy: &&CopyConsidered| copy.fate == CopyFate::Fetched;
+        self.copies.iter().find(is_it)
+    }
+
     /// Why copies were of no use, in the order in which they were considered.
     pub fn passed_over(&self) -> impl Iterator<Item = &Failure> {
         self.copies.iter().filter_map(|copy| match &copy.fate {
             CopyFate::PassedOver(failure) => Some(failure),
-            CopyFate::Used | CopyFate::NotNeeded => None,
+            CopyFate::Used | CopyFate::Fetched | CopyFate::NotNeeded => None,
         })
     }
 }

@@ -5,6 +5,7 @@
 
 mod sealed;
 
+use crate::destination;
 use crate::destination::Destination;
 use crate::model::backup::ExpectedContent;
 use crate::model::backup::ExpectedProof;
@@ -169,6 +170,46 @@ pub async fn archive<S: Sink>(
     }
 }
 
+/// Looks whether the archive of a copy can be had: its object is there with the recorded length, and
+/// one of the identities opens it where it is encrypted. Of the object hardly more than nothing is read.
+///
+/// # Errors
+/// Why not, in the words of a reading.
+pub async fn look(
+    copy: &HeldCopy,
+    destination: &Destination,
+    identities: &Identities,
+) -> Result<(), Failure> {
+    let looked = async {
+        if let Some(encryption) = &copy.encryption {
+            sealed::usable(encryption, identities)?;
+        }
+        let found = destination.stat(&copy.key).await;
+        match found.map_err(|error| Unproved::of_destination(&error))? {
+            Some(found) if found.bytes == copy.stored_bytes => {}
+            Some(found) => {
+                let why = format!(
+                    "it has {} bytes where {} are recorded",
+                    found.bytes, copy.stored_bytes
+                );
+                return Err(Unproved::of_copy(FailureKind::Integrity, why));
+            }
+            None => {
+                let why = format!("there is no `{}`", copy.key);
+                return Err(Unproved::of_copy(FailureKind::NotFound, why));
+            }
+        }
+        match &copy.encryption {
+            None => Ok(()),
+            Some(encryption) => sealed::opens(copy, destination, encryption, identities).await,
+        }
+    };
+    let place = destination.name().to_string();
+    looked
+        .await
+        .map_err(|unproved| unproved.failure(copy, &place))
+}
+
 fn label(copy: &HeldCopy) -> TransferLabel {
     TransferLabel {
         server_name: copy.server_name.clone(),
@@ -192,6 +233,13 @@ impl Unproved {
             why,
             hint: String::new(),
             whose: Whose::Copy,
+        }
+    }
+
+    fn of_destination(error: &destination::Error) -> Self {
+        Self {
+            hint: error.hint(),
+            ..Self::of_copy(error.kind(), chain(error))
         }
     }
 

@@ -19,6 +19,7 @@ pub(super) use crate::transfer::unseal::stage::Opened;
 pub(super) use crate::transfer::unseal::stage::Unopened;
 pub(super) use crate::transfer::unseal::stage::Unsealer;
 pub(super) use crate::transfer::unseal::stage::Unsealing;
+pub(super) use crate::transfer::unseal::stage::opens_beginning;
 
 /// No identity file is longer.
 const LONGEST_FILE_BYTES: u64 = 1 << 20;

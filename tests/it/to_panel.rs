@@ -1,8 +1,10 @@
 //! Restores into servers of the fake panel, by every way, compared byte for byte.
 
 mod asked;
+mod copies;
 mod fallback;
 mod killed;
+mod power;
 mod pull;
 mod recorded;
 mod refusals;

@@ -18,24 +18,24 @@ use crate::ops::restore::chosen::Found;
 use crate::ops::restore::panel;
 use crate::ops::restore::panel::Request;
 use crate::ops::restore::panel::SftpLogin;
+use crate::ops::restore::panel::became::Came;
 use crate::ops::restore::panel::became::ToPanelReport;
 use crate::ops::restore::panel::became::Unpacked;
 use crate::ops::restore::panel::sftp::access::HostKeys;
 use crate::ops::restore::panel::sftp::access::SftpAccess;
 use crate::ops::restore::panel::sftp::error::SftpError;
-use crate::ops::restore::source::NotRestored;
 use crate::panel::PanelClient;
 use crate::panel::PanelEndpoint;
 use crate::plan::to_panel::Files;
 use crate::plan::to_panel::Route;
 use crate::plan::to_panel::Wish;
+use crate::report::restore::CopyFate;
 use crate::report::restore::Coverage;
 use crate::report::restore::RestoreReport;
 use crate::report::restore::RestoreState;
 use crate::report::restore::RestoreTarget;
 use crate::report::restore::RestoredBackup;
 use crate::report::restore::TargetKind;
-use crate::transfer::readback::Whose;
 
 /// Restores one backup into a server.
 ///
@@ -159,6 +159,10 @@ fn became(chosen: &Chosen, report: ToPanelReport) -> RestoredBackup {
         ),
         Some(Route::Upload) => Some("the archive was uploaded".to_owned()),
         Some(Route::Sftp) => Some("the archive was sent over SFTP".to_owned()),
+        None if report.failure.is_none() => Some(
+            "the archive was found on the node, as an earlier run left it: its length was checked, its digest was not"
+                .to_owned(),
+        ),
         None => None,
     });
     notes.extend(match report.unpacked {
@@ -171,20 +175,20 @@ fn became(chosen: &Chosen, report: ToPanelReport) -> RestoredBackup {
         Some(Unpacked::Said) | None => None,
     });
     notes.extend(report.left);
-    let Some(failure) = report.failure else {
-        return chosen.restored(&report.passed_over, notes);
+    let state = match &report.failure {
+        None => RestoreState::Restored,
+        Some(failure) if failure.kind == FailureKind::Interrupted => RestoreState::NotReached,
+        Some(_) => RestoreState::Failed,
     };
+    let fates = report.copies.into_iter().map(|came| match came {
+        Came::Proved => CopyFate::Used,
+        Came::Fetched => CopyFate::Fetched,
+        Came::PassedOver(failure) => CopyFate::PassedOver(failure),
+        Came::NotNeeded => CopyFate::NotNeeded,
+    });
     RestoredBackup {
-        state: if failure.kind == FailureKind::Interrupted {
-            RestoreState::NotReached
-        } else {
-            RestoreState::Failed
-        },
-        failure: Some(failure),
+        failure: report.failure,
         notes,
-        ..chosen.missed(&NotRestored {
-            failures: report.passed_over,
-            whose: Whose::Copy,
-        })
+        ..chosen.came_to(state, fates.collect())
     }
 }

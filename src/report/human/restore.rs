@@ -92,6 +92,9 @@ fn in_words(backup: &RestoredBackup, report: &RestoreReport) -> String {
     if let Some(used) = backup.used() {
         said.push_str(", from ");
         said.push_str(&style::name(used.destination.as_str()));
+    } else if let Some(fetched) = backup.fetched() {
+        said.push_str(", fetched by the node from ");
+        said.push_str(&style::name(fetched.destination.as_str()));
     }
     said.push_str(", to ");
     said.push_str(&place(report));

@@ -118,6 +118,7 @@ impl<'a> CopyDocument<'a> {
     fn of(copy: &'a CopyConsidered) -> Self {
         let (fate, error) = match &copy.fate {
             CopyFate::Used => ("used", None),
+            CopyFate::Fetched => ("fetched", None),
             CopyFate::PassedOver(failure) => ("passed_over", Some(failure)),
             CopyFate::NotNeeded => ("not_needed", None),
         };

@@ -1,10 +1,12 @@
 //! An encrypted copy: its stored bytes are hashed as they come, and what they hold once decrypted is
 //! hashed, inspected and given on. Both digests must be the recorded ones.
 
+use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::destination::Destination;
 use crate::model::backup::ExpectedContent;
 use crate::model::backup::ExpectedProof;
 use crate::model::checksum::ContentDigest;
@@ -14,6 +16,7 @@ use crate::model::content::Part;
 use crate::model::content::PartCutter;
 use crate::model::content::StreamId;
 use crate::model::content::VerifiedContent;
+use crate::model::holding::HeldCopy;
 use crate::model::ids::printable;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
@@ -41,6 +44,7 @@ use crate::transfer::unseal::Opened;
 use crate::transfer::unseal::Unopened;
 use crate::transfer::unseal::Unsealer;
 use crate::transfer::unseal::Unsealing;
+use crate::transfer::unseal::opens_beginning;
 
 /// What to do when no identity fits.
 const GIVE_ANOTHER: &str =
@@ -157,8 +161,45 @@ fn expected(length_bytes: u64, sha256: &ContentDigest) -> ExpectedContent {
     }
 }
 
+/// So much of an age file holds its header, unless it is to a hundred people.
+const HEADER_BYTES: usize = 64 << 10;
+
+/// Whether one of the identities opens the copy, by the beginning of its stored bytes; one whose header
+/// is longer than that may be opened.
+pub(super) async fn opens(
+    copy: &HeldCopy,
+    destination: &Destination,
+    encryption: &Encryption,
+    identities: &Identities,
+) -> Result<(), Unproved> {
+    let failed = |error| Unproved::of_destination(&error);
+    let mut read = destination.read(&copy.key, 0).await.map_err(failed)?;
+    let mut beginning = Vec::new();
+    while beginning.len() < HEADER_BYTES {
+        match read.stream.next().await {
+            Some(chunk) => beginning.extend_from_slice(&chunk.map_err(failed)?),
+            None => break,
+        }
+    }
+    drop(read);
+    beginning.truncate(HEADER_BYTES);
+    let may_go_on = beginning.len() == HEADER_BYTES;
+    let identities = identities.clone();
+    let opened =
+        tokio::task::spawn_blocking(move || opens_beginning(&beginning, &identities)).await;
+    match opened {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(unopened)) if may_go_on && unopened.is_cut_off() => Ok(()),
+        Ok(Err(unopened)) => Err(unproved(&unopened, encryption)),
+        Err(_panicked) => Err(Unproved::of_copy(
+            FailureKind::Local,
+            "its decryption crashed".to_owned(),
+        )),
+    }
+}
+
 /// Whether the copy can be opened at all with what is given.
-fn usable(encryption: &Encryption, identities: &Identities) -> Result<(), Unproved> {
+pub(super) fn usable(encryption: &Encryption, identities: &Identities) -> Result<(), Unproved> {
     if encryption.scheme != recipient::SCHEME {
         let why = format!(
             "it is encrypted by `{}`, which this version can't open",

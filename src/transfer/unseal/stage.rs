@@ -55,6 +55,21 @@ impl Unopened {
             Self::Header(error)
         }
     }
+
+    /// Whether the header goes on where what was given ends.
+    pub(in crate::transfer) fn is_cut_off(&self) -> bool {
+        matches!(self, Self::Header(DecryptError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof)
+    }
+}
+
+/// Whether one of the identities opens the age file that begins so.
+pub(in crate::transfer) fn opens_beginning(
+    beginning: &[u8],
+    identities: &Identities,
+) -> Result<(), Unopened> {
+    let decryptor = Decryptor::new_buffered(beginning).map_err(Unopened::of_header)?;
+    let opened = decryptor.decrypt(identities.iter());
+    opened.map(drop).map_err(Unopened::of_header)
 }
 
 /// The end that takes the age file's parts: a sink of the pump that reads the copy.

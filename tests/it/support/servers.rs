@@ -14,6 +14,7 @@ pub(crate) mod install;
 pub(crate) mod ministack;
 pub(crate) mod ports;
 pub(crate) mod process;
+pub(crate) mod public;
 pub(crate) mod rclone;
 pub(crate) mod root;
 pub(crate) mod seaweedfs;

@@ -278,6 +278,7 @@ pub(crate) fn quick_tuning() -> Tuning {
     tuning.unlock_patience = PATIENCE;
     tuning.to_panel = ToPanelTuning {
         power_poll: Duration::from_millis(20),
+        resources_cache: Duration::from_millis(60),
         stop_patience: PATIENCE,
         arrival_poll: Duration::from_millis(20),
         arrival_stall: PATIENCE,

@@ -8,6 +8,7 @@ use nestegg::report::restore::RestoreReport;
 use super::Scene;
 use super::members_of;
 use super::notes;
+use crate::restore::fates;
 use crate::support::archive::Archive;
 use crate::support::fake_panel::HostRules;
 use crate::support::fake_panel::Pulls;
@@ -54,6 +55,8 @@ async fn is_restored_by_a_pull_from(root: Root) {
         notes(&report),
         "the node fetched the archive itself: its length was checked, its digest was not"
     );
+    assert_eq!(fates(&report), [("store".to_owned(), "fetched")]);
+    assert_eq!(report.backups[0].sha256, None);
 }
 
 #[tokio::test]

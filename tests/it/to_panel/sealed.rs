@@ -8,6 +8,7 @@ use super::Scene;
 use super::members_of;
 use super::notes;
 use crate::support::archive::Archive;
+use crate::support::fake_panel::Power;
 use crate::support::servers::sshd::Sshd;
 
 fn fixture(name: &str) -> PathBuf {
@@ -73,15 +74,25 @@ async fn an_encrypted_copy_is_sent_over_sftp_as_the_archive_inside_and_gone_on_w
 async fn without_the_right_identity_nothing_of_a_server_is_lost() {
     let scene = sealed(Archive::small(3)).await;
     scene.put("old.txt", "old");
+    scene.running();
     let wrong = fixture("rsa");
     for identity in [vec![], vec!["--identity", wrong.to_str().unwrap()]] {
         let args: Vec<&str> = ["--yes", "--truncate"]
             .into_iter()
             .chain(identity)
             .collect();
-        let (exit, message, _) = scene.fails(&args).await;
-        assert_ne!(exit, Exit::Done, "{message}");
+        let (exit, message, backup) = scene.fails(&args).await;
+        assert_eq!(exit, Exit::Credentials, "{message}");
+        assert!(
+            message.contains("it is encrypted to ssh-ed25519"),
+            "{message}"
+        );
+        assert_eq!(
+            backup.notes.last().unwrap(),
+            "nothing was changed in the server"
+        );
         assert_eq!(scene.deeds(), Vec::<String>::new());
+        assert_eq!(scene.world.panel.power_of(scene.target), Power::Running);
         assert_eq!(scene.tree().into_keys().collect::<Vec<_>>(), ["old.txt"]);
     }
 }

@@ -19,6 +19,19 @@ pub enum Unpacked {
     Settled,
 }
 
+/// What came of one copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Came {
+    /// It was read to its end and proved, and the archive on the node is from it.
+    Proved,
+    /// The node fetched it; nobody has seen its bytes.
+    Fetched,
+    /// It was of no use.
+    PassedOver(Failure),
+    /// It was not tried, or nothing is wrong with it.
+    NotNeeded,
+}
+
 /// What became of a restore into a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToPanelReport {
@@ -38,8 +51,8 @@ pub struct ToPanelReport {
     pub route: Option<Route>,
     /// The ways that were left out or failed, and why.
     pub not_taken: Vec<(Route, String)>,
-    /// Copies that were of no use.
-    pub passed_over: Vec<Failure>,
+    /// What came of the copies, in the order in which they were to be tried.
+    pub copies: Vec<Came>,
     /// How the end of unpacking is known; `None` when it was not reached.
     pub unpacked: Option<Unpacked>,
     /// How it stands with the server now, and what is to be done by hand; in sentences.

@@ -6,6 +6,7 @@ use crate::model::content::Inspect;
 use crate::model::outcome::Scope;
 use crate::model::outcome::chain;
 use crate::ops::restore::panel::SftpLogin;
+use crate::ops::restore::panel::became::Came;
 use crate::ops::restore::panel::because::Because;
 use crate::ops::restore::panel::delete;
 use crate::ops::restore::panel::error::Error;
@@ -16,6 +17,7 @@ use crate::ops::restore::panel::sftp::Sftp;
 use crate::ops::restore::panel::sftp::error::SftpError;
 use crate::ops::restore::panel::upload::NodeUpload;
 use crate::ops::restore::source::NotRestored;
+use crate::ops::restore::source::Restored;
 use crate::ops::restore::source::first_that_proves;
 use crate::panel::Hosting;
 use crate::plan::to_panel;
@@ -72,14 +74,15 @@ pub async fn bring(job: &mut Job<'_>, hosting: &Hosting, routes: &Routes) -> Res
             tell_fallback(job, &error, *route);
         }
         let tried = match route {
-            Route::Pull => pull::pull(job).await,
-            Route::Upload => upload(job).await,
-            Route::Sftp => sftp(job, hosting).await,
+            Route::Pull => pull::pull(job).await.map(|from| (from, Came::Fetched)),
+            Route::Upload => upload(job).await.map(|from| (from, Came::Proved)),
+            Route::Sftp => sftp(job, hosting).await.map(|from| (from, Came::Proved)),
         };
         let error = match tried {
-            Ok(()) => match arrived_whole(job).await {
+            Ok((from, came)) => match arrived_whole(job).await {
                 Ok(()) => {
                     job.taken = Some(*route);
+                    job.copies.tell(from, came);
                     return Ok(());
                 }
                 Err(error) => error,
@@ -129,8 +132,8 @@ async fn arrived_whole(job: &Job<'_>) -> Result<(), Error> {
     job.check_whole(there.as_ref())
 }
 
-/// One signed upload; the node sees its end once the archive is proved.
-async fn upload(job: &mut Job<'_>) -> Result<(), Error> {
+/// One signed upload; the node sees its end once the archive is proved. Gives the number of the copy.
+async fn upload(job: &mut Job<'_>) -> Result<usize, Error> {
     let because = Because::default();
     let name = job.archive_name();
     let read = {
@@ -153,7 +156,7 @@ async fn upload(job: &mut Job<'_>) -> Result<(), Error> {
             ))
         };
         first_that_proves(
-            job.request.candidates,
+            job.copies.usable(),
             job.request.identities,
             PART_BYTES,
             Inspect::WhenNeeded,
@@ -166,15 +169,21 @@ async fn upload(job: &mut Job<'_>) -> Result<(), Error> {
         Ok(restored) => restored,
         Err(not) => return Err(why_not(job, not, &because)),
     };
-    job.passed_over = restored.passed_over;
-    let finishing = restored.back.sink.finish(job.tuning.upload_patience);
+    let Restored {
+        from: _,
+        back,
+        passed_over,
+    } = restored;
+    let from = passed_over.len();
+    job.copies.passed_over(passed_over);
+    let finishing = back.sink.finish(job.tuning.upload_patience);
     let finished = job.unless_stopped(async { Ok::<_, Error>(finishing.await) });
     match finished.await? {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(from),
         Err(error) if error.leaves_it_open() => {
             // The answer was lost, and the file may be whole, or on its way from the spool.
             match pull::wait_for_arrival(job, job.tuning.leftover_stall).await {
-                Ok(()) => Ok(()),
+                Ok(()) => Ok(from),
                 Err(Error::Interrupted) => Err(Error::Interrupted),
                 Err(_not_there) => Err(error.into()),
             }
@@ -183,8 +192,8 @@ async fn upload(job: &mut Job<'_>) -> Result<(), Error> {
     }
 }
 
-/// Over SFTP, from where an earlier run came to.
-async fn sftp(job: &mut Job<'_>, hosting: &Hosting) -> Result<(), Error> {
+/// Over SFTP, from where an earlier run came to. Gives the number of the copy.
+async fn sftp(job: &mut Job<'_>, hosting: &Hosting) -> Result<usize, Error> {
     let (SftpLogin::With(access), Some(address)) = (&job.request.sftp, &hosting.sftp) else {
         return Err(Error::NoRoute {
             why: "no SFTP".to_owned(),
@@ -216,7 +225,7 @@ async fn sftp(job: &mut Job<'_>, hosting: &Hosting) -> Result<(), Error> {
             })
         };
         first_that_proves(
-            job.request.candidates,
+            job.copies.usable(),
             job.request.identities,
             PART_BYTES,
             Inspect::WhenNeeded,
@@ -234,10 +243,16 @@ async fn sftp(job: &mut Job<'_>, hosting: &Hosting) -> Result<(), Error> {
             return Err(why_not(job, not, &because));
         }
     };
-    job.passed_over = restored.passed_over;
-    let finishing = restored.back.sink.finish(&name, job.archive_bytes);
+    let Restored {
+        from: _,
+        back,
+        passed_over,
+    } = restored;
+    let from = passed_over.len();
+    job.copies.passed_over(passed_over);
+    let finishing = back.sink.finish(&name, job.archive_bytes);
     job.unless_stopped(finishing).await?;
-    Ok(())
+    Ok(from)
 }
 
 /// Why no copy could be sent; those that are of no use are noted.
@@ -248,7 +263,8 @@ pub fn why_not(job: &mut Job<'_>, not: NotRestored, because: &Because) -> Error 
         Whose::Copy => failures.len(),
         Whose::Sink | Whose::Nobody => failures.len().saturating_sub(1),
     };
-    job.passed_over = failures.into_iter().take(of_copies).collect();
+    let of_copies = failures.into_iter().take(of_copies).collect();
+    job.copies.passed_over(of_copies);
     match (whose, because.take(), last) {
         (Whose::Nobody, _, _) => Error::Interrupted,
         (Whose::Sink, Some(error), _) => error,

@@ -88,10 +88,23 @@ pub async fn archives(job: &Job<'_>) -> Result<(), Error> {
     names(job, &there).await
 }
 
+/// Whether the note is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// It is.
+    Gone,
+    /// It may be there still.
+    Stays,
+}
+
 /// Removes the note; one that stays is told and harms nothing.
-pub async fn note(job: &Job<'_>) {
+pub async fn note(job: &Job<'_>) -> Note {
     let note = job.note_name();
-    if let Err(error) = names(job, std::slice::from_ref(&note)).await {
-        tracing::warn!("{}; delete {note} in the server's root", chain(&error));
+    match names(job, std::slice::from_ref(&note)).await {
+        Ok(()) => Note::Gone,
+        Err(error) => {
+            tracing::warn!("{}; delete {note} in the server's root", chain(&error));
+            Note::Stays
+        }
     }
 }

@@ -171,8 +171,10 @@ impl Error {
                 | NodeRefusal::Missing
                 | NodeRefusal::Other { .. } => true,
             },
-            // The limit on pulls is one of its own.
-            Self::Panel(panel::Error::RateLimited { .. }) => matches!(route, Route::Pull),
+            // The limit on pulls is one of its own, and a copy that can't be fetched is not every copy.
+            Self::Panel(panel::Error::RateLimited { .. })
+            | Self::NotRead(_)
+            | Self::NoRoute { .. } => matches!(route, Route::Pull),
             Self::Panel(error) => matches!(
                 error,
                 panel::Error::Node { .. }
@@ -189,8 +191,6 @@ impl Error {
             | Self::NoRoom(_)
             | Self::NotAgreed { .. }
             | Self::StillUp { .. }
-            | Self::NoRoute { .. }
-            | Self::NotRead(_)
             | Self::NotEmptied { .. }
             | Self::NotUnpacked { .. }
             | Self::Interrupted => false,
@@ -199,6 +199,12 @@ impl Error {
 
     /// The failure as the operator reads it.
     pub fn failure(&self, scope: Scope, id: String) -> Failure {
+        // What a copy is told for stays the copy's, so that it is told once.
+        let (scope, id) = if let Self::NotRead(failure) = self {
+            (failure.scope, failure.id.clone())
+        } else {
+            (scope, id)
+        };
         Failure {
             scope,
             id,

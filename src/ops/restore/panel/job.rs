@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
-use crate::model::outcome::Failure;
 use crate::ops::restore::panel::Request;
 use crate::ops::restore::panel::ToPanelTuning;
 use crate::ops::restore::panel::became::Unpacked;
+use crate::ops::restore::panel::copies::Copies;
 use crate::ops::restore::panel::error::Error;
 use crate::panel::FileEntry;
 use crate::plan::to_panel::Route;
@@ -36,6 +36,30 @@ pub enum Reached {
     Cleaned,
 }
 
+/// Whether the server is to run in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ran {
+    /// It was off, as far as is known.
+    No,
+    /// It was seen running, and this run has noted that.
+    Seen,
+    /// It ran before an earlier run, which has noted that and may have changed files.
+    SaidByNote,
+}
+
+/// What this run has done to the server's power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    /// Nothing.
+    AsFound,
+    /// It was told to stop, or is about to.
+    Stopping,
+    /// It is off.
+    Off,
+    /// It was told to start again, for the restore has failed.
+    StartedAgain,
+}
+
 /// One restore on its way.
 #[derive(Debug)]
 pub struct Job<'a> {
@@ -53,14 +77,16 @@ pub struct Job<'a> {
     pub archive_bytes: u64,
     /// What was done so far.
     pub reached: Reached,
-    /// Whether the server ran before.
-    pub ran_before: bool,
+    /// Whether the server is to run in the end.
+    pub ran: Ran,
+    /// What was done to its power.
+    pub power: Power,
     /// The ways that were left out or failed, and why.
     pub not_taken: Vec<(Route, String)>,
     /// The way that worked.
     pub taken: Option<Route>,
-    /// Copies that were of no use.
-    pub passed_over: Vec<Failure>,
+    /// The copies, and what came of them.
+    pub copies: Copies,
     /// How the end of unpacking is known.
     pub unpacked: Option<Unpacked>,
 }

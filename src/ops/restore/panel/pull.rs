@@ -3,12 +3,18 @@
 use std::time::Duration;
 
 use crate::destination::Presigned;
+use crate::model::outcome::Failure;
+use crate::model::outcome::Scope;
 use crate::model::outcome::chain;
 use crate::model::retry::Retry;
+use crate::ops::restore::panel::became::Came;
+use crate::ops::restore::panel::copies;
 use crate::ops::restore::panel::delete;
 use crate::ops::restore::panel::error::Error;
 use crate::ops::restore::panel::job::Job;
+use crate::ops::restore::source::Candidate;
 use crate::panel;
+use crate::panel::NodeRefusal;
 use crate::panel::PullRequest;
 use crate::plan::to_panel;
 use crate::plan::to_panel::PullOutlook;
@@ -16,51 +22,59 @@ use crate::plan::to_panel::Route;
 use crate::plan::to_panel::Wish;
 use crate::transfer::observer::TransferLabel;
 
-/// A presigned URL of one of the copies.
-struct Signed {
-    outlook: PullOutlook,
-    url: Option<Presigned>,
+/// A URL for one of the copies; none where its store signs nothing, or fails to.
+async fn signed(job: &Job<'_>, candidate: &Candidate) -> Option<(PullOutlook, Presigned)> {
+    let signed = candidate
+        .destination
+        .presign(&candidate.copy.key, job.tuning.presigned_for)
+        .await;
+    let url = match signed {
+        Ok(url) => url?,
+        Err(error) => {
+            tracing::info!("{}", chain(&error));
+            return None;
+        }
+    };
+    let scheme = url.expose().scheme();
+    let host = url.expose().host_str().unwrap_or_default();
+    Some((to_panel::pull_outlook(scheme, host), url))
 }
 
-/// The best that the copies offer.
-async fn best(job: &Job<'_>) -> Signed {
-    let mut best = Signed {
-        outlook: PullOutlook::NotSigned,
-        url: None,
-    };
-    for candidate in job.request.candidates {
-        if candidate.copy.encryption.is_some() {
-            if best.url.is_none() {
-                best.outlook = PullOutlook::Encrypted;
-            }
-            continue;
-        }
-        let signed = candidate
-            .destination
-            .presign(&candidate.copy.key, job.tuning.presigned_for)
-            .await;
-        let url = match signed {
-            Ok(Some(url)) => url,
-            Ok(None) => continue,
-            Err(error) => {
-                tracing::info!("{}", chain(&error));
-                continue;
+/// What each of the usable copies offers, by its number, the public ones first; nothing that is signed
+/// for this look is given away.
+async fn offers(job: &Job<'_>) -> Vec<(usize, PullOutlook)> {
+    let mut offers = Vec::new();
+    for (number, candidate) in job.copies.usable().iter().enumerate() {
+        let offer = if candidate.copy.encryption.is_some() {
+            PullOutlook::Encrypted
+        } else {
+            match signed(job, candidate).await {
+                Some((outlook, _url)) => outlook,
+                None => PullOutlook::NotSigned,
             }
         };
-        let scheme = url.expose().scheme();
-        let outlook = to_panel::pull_outlook(scheme, url.expose().host_str().unwrap_or_default());
-        let is_public = outlook == PullOutlook::Public;
-        if is_public || best.url.is_none() {
-            best = Signed {
-                outlook,
-                url: Some(url),
-            };
-        }
-        if is_public {
-            break;
-        }
+        offers.push((number, offer));
     }
-    best
+    offers.sort_by_key(|(_number, offer)| rank(offer));
+    offers
+}
+
+const fn rank(offer: &PullOutlook) -> u8 {
+    match offer {
+        PullOutlook::Public => 0,
+        PullOutlook::PlainHttp | PullOutlook::Private { .. } => 1,
+        PullOutlook::Encrypted => 2,
+        PullOutlook::NotSigned => 3,
+    }
+}
+
+/// Whether a node may be sent to it: to what does not look public, only when the operator names the way.
+const fn may_be_fetched(offer: &PullOutlook, wish: Wish) -> bool {
+    match offer {
+        PullOutlook::Public => true,
+        PullOutlook::PlainHttp | PullOutlook::Private { .. } => matches!(wish, Wish::Only(_)),
+        PullOutlook::Encrypted | PullOutlook::NotSigned => false,
+    }
 }
 
 /// Whether the node can fetch one of the copies; nothing is signed where another way is named.
@@ -70,24 +84,95 @@ async fn best(job: &Job<'_>) -> Signed {
 pub async fn outlook(job: &Job<'_>) -> Result<PullOutlook, Error> {
     match job.request.wish {
         Wish::Best | Wish::Only(Route::Pull) => {
-            job.unless_stopped(async { Ok::<_, Error>(best(job).await.outlook) })
-                .await
+            let offers = job.unless_stopped(async { Ok::<_, Error>(offers(job).await) });
+            let best = offers.await?.into_iter().next();
+            Ok(best.map_or(PullOutlook::NotSigned, |(_number, offer)| offer))
         }
         Wish::Only(Route::Upload | Route::Sftp) => Ok(PullOutlook::NotSigned),
     }
 }
 
-/// Has the node fetch the archive, and waits until its length is right.
+/// Has the node fetch the archive from one copy after the other, until its length is right; gives the
+/// number of the copy. One that is gone, or that the node can't get, is told and passed over.
 ///
 /// # Errors
-/// [`Error::PullStalled`] when nothing more comes; what has come is removed.
-pub async fn pull(job: &Job<'_>) -> Result<(), Error> {
-    let signed = job
-        .unless_stopped(async { Ok::<_, Error>(best(job).await) })
+/// That of the last copy, or of the first thing that goes for all of them.
+pub async fn pull(job: &mut Job<'_>) -> Result<usize, Error> {
+    let wish = job.request.wish;
+    let offers = job
+        .unless_stopped(async { Ok::<_, Error>(offers(job).await) })
         .await?;
-    let Some(url) = signed.url else {
+    let mut failed: Option<(usize, Error)> = None;
+    for (number, offer) in offers {
+        if !may_be_fetched(&offer, wish) {
+            continue;
+        }
+        let Some(candidate) = job.copies.usable().get(number).cloned() else {
+            continue;
+        };
+        if let Some((before, error)) = failed.take() {
+            pass_over(job, before, &error);
+        }
+        match pull_from(job, &candidate).await {
+            Ok(()) => return Ok(number),
+            Err(error) if is_of_one_copy(&error) => failed = Some((number, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    let Some((last, error)) = failed else {
         return Err(Error::NoRoute {
             why: "no store signs a URL".to_owned(),
+        });
+    };
+    if let Error::NotRead(failure) = &error {
+        job.copies.tell(last, Came::PassedOver(failure.clone()));
+    }
+    Err(error)
+}
+
+/// Whether another copy may be fetched all the same.
+const fn is_of_one_copy(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::PullStalled { .. }
+            | Error::NotWhole { .. }
+            | Error::NotRead(_)
+            | Error::NoRoute { .. }
+            | Error::Panel(panel::Error::NodeRefused {
+                refusal: NodeRefusal::PrivateAddress,
+                ..
+            })
+    )
+}
+
+fn pass_over(job: &mut Job<'_>, number: usize, error: &Error) {
+    let Some(candidate) = job.copies.usable().get(number) else {
+        return;
+    };
+    let told = if let Error::NotRead(failure) = error {
+        failure.clone()
+    } else {
+        let place = candidate.destination.name();
+        Failure {
+            message: format!("the copy at {place} was not fetched: {}", chain(error)),
+            ..error.failure(Scope::Backup, job.backup.to_string())
+        }
+    };
+    tracing::warn!("{}; the next copy is tried", told.message);
+    job.copies.tell(number, Came::PassedOver(told));
+}
+
+async fn pull_from(job: &Job<'_>, candidate: &Candidate) -> Result<(), Error> {
+    // Asking and stopping take a while, and a node says nothing of an object that is gone.
+    copies::look_at(job, candidate)
+        .await?
+        .map_err(Error::NotRead)?;
+    let signed = job
+        .unless_stopped(async { Ok::<_, Error>(signed(job, candidate).await) })
+        .await?;
+    let Some((_outlook, url)) = signed else {
+        return Err(Error::NoRoute {
+            why: "its store signs no URL".to_owned(),
         });
     };
     let name = job.archive_name();

@@ -42,9 +42,19 @@ pub async fn unpack(job: &mut Job<'_>) -> Result<(), Error> {
         Ok(NodeWork::GoesOn { instead }) => chain(&instead),
         Err(error) => {
             if let Error::Panel(panel::Error::NodeRefused { refusal, .. }) = &error {
-                job.reached = before;
-                if *refusal == NodeRefusal::UnknownFormat {
-                    delete::names(job, &[name]).await?;
+                match refusal {
+                    NodeRefusal::UnknownFormat => {
+                        job.reached = before;
+                        delete::names(job, &[name]).await?;
+                    }
+                    NodeRefusal::NoSpace | NodeRefusal::Missing => job.reached = before,
+                    // A file that is in use is only met on the way; of others nobody knows.
+                    NodeRefusal::FileBusy
+                    | NodeRefusal::PullDisabled
+                    | NodeRefusal::TooManyPulls
+                    | NodeRefusal::PrivateAddress
+                    | NodeRefusal::UploadTooLarge
+                    | NodeRefusal::Other { .. } => {}
                 }
             }
             return Err(error);
@@ -59,7 +69,7 @@ pub async fn unpack(job: &mut Job<'_>) -> Result<(), Error> {
 /// Reads a copy for the names of its last members, which proves the copy as well.
 async fn last_members(job: &mut Job<'_>) -> Result<Vec<Member>, Error> {
     let read = first_that_proves(
-        job.request.candidates,
+        job.copies.usable(),
         job.request.identities,
         PART_BYTES,
         Inspect::WhenNeeded,
