@@ -19,7 +19,6 @@ use crate::report::ServerStatus;
 use crate::report::StatusReport;
 use crate::report::VerifyReport;
 use crate::report::drill::DrillReport;
-use crate::report::drill::DrilledCopy;
 use crate::report::ledger::CheckReport;
 use crate::report::ledger::RebuildReport;
 use crate::report::mark::MarkReport;
@@ -342,24 +341,18 @@ impl Exit {
     /// | none was: every failure was refused credentials | 12 |
     /// | … anything else; there was none to drill with | 1 |
     pub fn of_drill(report: &DrillReport) -> Self {
-        let is_of_a_copy = |copy: &DrilledCopy| {
-            copy.failure.as_ref().is_some_and(|failure| {
-                matches!(failure.kind, FailureKind::Integrity | FailureKind::NotFound)
-            })
-        };
         let failures: Vec<Failure> = report.failures().cloned().collect();
         match (report.outcome(), report.ended) {
             (Outcome::Ok, _) => Self::Done,
             (Outcome::Interrupted, Ended::BySigterm) => Self::Terminated,
             (Outcome::Interrupted, _) => Self::Interrupted,
-            (Outcome::Partial | Outcome::Failed, _) if report.copies.iter().any(is_of_a_copy) => {
-                Self::Integrity
+            (outcome @ (Outcome::Partial | Outcome::Failed), _) => {
+                match (Self::of_failures(&failures), outcome) {
+                    (Self::Integrity, _) => Self::Integrity,
+                    (_, Outcome::Partial) => Self::Partial,
+                    (exit, _) => exit,
+                }
             }
-            (outcome, _) => match (Self::of_failures(&failures), outcome) {
-                (Self::Integrity, _) => Self::Integrity,
-                (_, Outcome::Partial) => Self::Partial,
-                (exit, _) => exit,
-            },
         }
     }
 

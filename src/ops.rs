@@ -3,6 +3,7 @@
 pub mod choice;
 pub mod config;
 pub mod described;
+pub mod emptied;
 pub mod ledger;
 pub mod list;
 pub mod mark;
@@ -149,6 +150,9 @@ pub enum Error {
     /// The file of `--output` can't be made.
     #[error(transparent)]
     Output(#[from] transfer::sink::file::Error),
+    /// The directory of `--extract` may not be extracted into.
+    #[error(transparent)]
+    Extract(#[from] transfer::extract::Error),
     /// A restore into a server is not told which panel it is on, or has no key for it.
     #[error("`--to-panel` names no panel whose key is known")]
     NoPanel,
@@ -219,6 +223,7 @@ impl Error {
                 .map_or_else(|| source.kind(), |failure| failure.kind),
             Self::Identities(error) => error.kind(),
             Self::Output(error) => error.kind(),
+            Self::Extract(error) => error.kind(),
             Self::Stopped(_) => FailureKind::Interrupted,
             Self::SamePlace { .. }
             | Self::SeveralPlaces { .. }
@@ -254,6 +259,7 @@ impl Error {
             Self::NothingUsable { source, .. } => source.hint(),
             Self::Identities(error) => error.hint().to_owned(),
             Self::Output(error) => error.hint(),
+            Self::Extract(error) => error.hint(),
             Self::Panel(error) => error.hint(),
             Self::ToServer { .. } => {
                 "give the server's short id or uuid, as the panel shows it".to_owned()
@@ -301,6 +307,7 @@ impl Error {
             | Self::NoBackup(_)
             | Self::Identities(_)
             | Self::Output(_)
+            | Self::Extract(_)
             | Self::NoPanel
             | Self::NoPolicy
             | Self::Panel(_)

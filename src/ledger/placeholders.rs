@@ -27,6 +27,19 @@ pub struct BackupOf {
     pub backup: BackupId,
 }
 
+/// A row of a panel that was found to hold the archive of another backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundPlaceholder {
+    /// The row.
+    pub row: BackupOf,
+    /// The backup whose archive it holds.
+    pub holds: BackupOf,
+    /// The length that the panel listed then.
+    pub listed_bytes: u64,
+    /// The digest that the panel listed then, if any.
+    pub listed_checksum: Option<String>,
+}
+
 impl Ledger {
     /// The digests of held archives of this length, and whose they are; those of `besides` are left out.
     ///
@@ -87,6 +100,38 @@ impl Ledger {
                     backup: rows::parsed(row, 2)?,
                 };
                 Ok((rows::parsed(row, 0)?, of))
+            })?;
+            Ok(found.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// All placeholders that were ever found, with what their rows said then; they may say otherwise now.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn found_placeholders(&self) -> Result<Vec<FoundPlaceholder>, Error> {
+        self.read("read the placeholders that were found", |tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT s.uuid, b.uuid, held_of.uuid, held.uuid, p.listed_bytes, p.listed_checksum
+                   FROM placeholders p
+                   JOIN backups b ON b.id = p.backup_id
+                   JOIN servers s ON s.id = b.server_id
+                   JOIN backups held ON held.id = p.holds_backup_id
+                   JOIN servers held_of ON held_of.id = held.server_id",
+            )?;
+            let found = statement.query_map([], |row| {
+                Ok(FoundPlaceholder {
+                    row: BackupOf {
+                        server: rows::parsed(row, 0)?,
+                        backup: rows::parsed(row, 1)?,
+                    },
+                    holds: BackupOf {
+                        server: rows::parsed(row, 2)?,
+                        backup: rows::parsed(row, 3)?,
+                    },
+                    listed_bytes: rows::bytes(row, 4)?,
+                    listed_checksum: row.get(5)?,
+                })
             })?;
             Ok(found.collect::<Result<_, _>>()?)
         })

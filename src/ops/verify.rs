@@ -30,6 +30,7 @@ use crate::model::outcome::Scope;
 use crate::ops::Error;
 use crate::ops::Tuning;
 use crate::ops::choice;
+use crate::ops::emptied::Believed;
 use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::book::Book;
 use crate::ops::mirror::ready;
@@ -129,9 +130,13 @@ pub async fn run(parts: Parts, settings: &Settings) -> Result<VerifyReport, Erro
     };
     let plan = asked_for(&checks, settings, &mut report).await?;
     let mut checked = Checked::default();
-    let mut done = checks.all(plan, &mut checked).await;
+    let believed = match wish.repair {
+        RepairWish::Wanted => Believed(&wish.only),
+        RepairWish::Unwanted => Believed::default(),
+    };
+    let mut done = checks.all(plan, believed, &mut checked).await;
     if done.is_ok() && wish.repair == RepairWish::Wanted {
-        done = mend(&checks, panels, &mut checked).await?;
+        done = mend(&checks, believed, panels, &mut checked).await?;
     }
     if let Err(error) = done {
         checked.failures.push(unrecorded(&error));
@@ -198,14 +203,14 @@ async fn asked_for(
     }
     report.copies_held = plan.copies;
     report.bytes_held = plan.stored_bytes;
-    let unknown = unknown_backups(&plan, &backups, selection);
-    report.errors.extend(unknown);
+    report.errors.extend(unknown_backups(&plan, &backups));
     Ok(plan)
 }
 
 /// Repairs what is bad among what was checked.
 async fn mend(
     checks: &Checks<'_>,
+    believed: Believed<'_>,
     panels: Vec<PanelTarget>,
     checked: &mut Checked,
 ) -> Result<Result<(), ledger::Error>, Error> {
@@ -219,6 +224,7 @@ async fn mend(
     let node = node_client(checks.shared.tuning.connect_timeout).map_err(Error::NoHttp)?;
     let mender = Mender {
         checks: *checks,
+        believed,
         panels,
         node,
     };
@@ -248,21 +254,9 @@ fn unknown_places(
 }
 
 /// Backups that were asked for by uuid and of which there is no copy to check.
-fn unknown_backups(
-    plan: &Plan,
-    backups: &BTreeSet<BackupId>,
-    selection: Selection,
-) -> Vec<Failure> {
-    if selection != Selection::default() {
-        return Vec::new();
-    }
-    let known: BTreeSet<BackupId> = plan
-        .checks
-        .iter()
-        .map(|planned| planned.copy.backup)
-        .collect();
+fn unknown_backups(plan: &Plan, backups: &BTreeSet<BackupId>) -> Vec<Failure> {
     backups
-        .difference(&known)
+        .difference(&plan.backups)
         .map(|backup| Failure {
             scope: Scope::Backup,
             id: backup.to_string(),

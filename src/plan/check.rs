@@ -303,12 +303,35 @@ pub struct ListedServer {
     pub seen: ListingSeen,
 }
 
+/// A row of a panel that holds the archive of another backup, put there by a restore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placeholder {
+    /// The server and the backup whose archive it holds.
+    pub holds: (ServerId, BackupId),
+    /// The length that the panel listed when that was found.
+    pub listed_bytes: u64,
+    /// The digest that the panel listed then, if any.
+    pub listed_checksum: Option<String>,
+}
+
+impl Placeholder {
+    /// Whether a row still says what it said then; else it holds something else now.
+    fn is_still(&self, listed: &CompletedBackup) -> bool {
+        let checksum = listed.checksum.digest().map(ToString::to_string);
+        listed.archive_bytes == self.listed_bytes && checksum == self.listed_checksum
+    }
+}
+
+/// By server and backup.
+pub type Placeholders = BTreeMap<(ServerId, BackupId), Placeholder>;
+
 /// Holds what a panel lists against the copies that there are: `+` is held nowhere, `*` is not what was
-/// copied, and what the panel no longer lists is fine and said.
+/// copied; a placeholder is fine, and so is what the panel no longer lists, and both are said.
 pub fn compare_panel(
     panel: &PanelName,
     servers: &[ListedServer],
     copies: &[HeldCopy],
+    placeholders: &Placeholders,
 ) -> Vec<Finding> {
     let place = Place::Panel(panel.clone());
     let mut held: BTreeMap<(ServerId, BackupId), Vec<&HeldCopy>> = BTreeMap::new();
@@ -336,8 +359,20 @@ pub fn compare_panel(
             let Backup::Completed(completed) = backup else {
                 continue;
             };
-            findings.push(match held.get(&(listed.server, id)) {
-                None => finding(Sign::Unknown, id, Vec::new(), "held nowhere"),
+            let of = (listed.server, id);
+            let placeholder = placeholders.get(&of);
+            let placeholder = placeholder.filter(|placeholder| placeholder.is_still(completed));
+            findings.push(match held.get(&of) {
+                None => match placeholder {
+                    Some(Placeholder {
+                        holds: (server, backup),
+                        ..
+                    }) => {
+                        let detail = format!("a placeholder of backup {backup} (server {server})");
+                        finding(Sign::Same, id, Vec::new(), &detail)
+                    }
+                    None => finding(Sign::Unknown, id, Vec::new(), "held nowhere"),
+                },
                 Some(copies) => {
                     let fields: BTreeSet<&'static str> = copies
                         .iter()

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -73,6 +74,8 @@ pub struct Planned<T, P> {
 pub struct VerifyPlan<T, P> {
     /// In this order.
     pub checks: Vec<Planned<T, P>>,
+    /// The backups whose copies were selected from, whether or not the turn of one comes.
+    pub backups: BTreeSet<BackupId>,
     /// How many copies are held, or were, and were selected from.
     pub copies: u64,
     /// Their stored bytes together.
@@ -91,6 +94,7 @@ pub fn plan<T: Copy, P: Copy + Ord>(
 ) -> VerifyPlan<T, P> {
     let count = u64::try_from(copies.len()).unwrap_or(u64::MAX);
     let stored_bytes = total(&copies);
+    let backups = copies.iter().map(|copy| copy.backup).collect();
     let (lost, held): (Vec<_>, Vec<_>) = copies
         .into_iter()
         .partition(|copy| copy.standing == Standing::Lost);
@@ -109,6 +113,7 @@ pub fn plan<T: Copy, P: Copy + Ord>(
     checks.extend(held.into_iter().map(planned));
     VerifyPlan {
         checks,
+        backups,
         copies: count,
         stored_bytes,
     }

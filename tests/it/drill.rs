@@ -164,13 +164,50 @@ async fn a_disk_that_is_not_mounted_fails_the_drill_and_loses_no_copy() {
     std::fs::rename(&root, &away).unwrap();
     let before = held.copies();
     let ran = drill(&held, &[]).await;
-    assert_ne!(ran.code, Some(0), "{}", ran.stdout);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
     assert_eq!(held.copies(), before);
     std::fs::create_dir(&root).unwrap();
     let ran = drill(&held, &[]).await;
-    assert_ne!(ran.code, Some(0), "{}", ran.stdout);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert_eq!(held.copies(), before);
+    let error = ran.json()["copies"][0]["error"].clone();
+    assert_eq!(error["scope"], "destination");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("nothing at all is there"), "{error}");
     std::fs::remove_dir(&root).unwrap();
     std::fs::rename(&away, &root).unwrap();
+    assert_eq!(drill(&held, &[]).await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_with_one_of_two_disks_is_done_in_part() {
+    let held = Held::of(with_level()).await;
+    let (first, second) = (held.world.offsite(), held.world.path("second"));
+    std::fs::create_dir(&second).unwrap();
+    let lines = format!("[[destination]]\nname = \"second\"\nurl = {second:?}\n");
+    let places = [first.to_str().unwrap(), second.to_str().unwrap()];
+    held.world
+        .quick(&["--to", places[0], "--to", places[1]])
+        .await;
+    configure(&held, &lines);
+    assert_eq!(drill(&held, &[]).await.code, Some(0));
+    let before = held.copies();
+    assert_eq!(before.len(), 2);
+    std::fs::rename(&second, held.world.path("away")).unwrap();
+    let ran = drill(&held, &[]).await;
+    assert_eq!(ran.code, Some(3), "{}", ran.stdout);
+    std::fs::create_dir(&second).unwrap();
+    let ran = drill(&held, &[]).await;
+    assert_eq!(ran.code, Some(3), "{}", ran.stdout);
+    let (good, failed) = (
+        &ran.json()["counts"]["drilled"],
+        &ran.json()["counts"]["failed"],
+    );
+    assert_eq!((good, failed), (&json!(1), &json!(1)));
+    let lost = events(&held.world)
+        .into_iter()
+        .filter(|(kind, _)| kind == "lost");
+    assert_eq!((lost.count(), held.copies().len()), (0, before.len()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

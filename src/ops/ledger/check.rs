@@ -15,6 +15,7 @@ use crate::env::StopSignal;
 use crate::ledger;
 use crate::ledger::CopyFilter;
 use crate::ledger::DescribedCopy;
+use crate::ledger::FoundPlaceholder;
 use crate::ledger::Ledger;
 use crate::ledger::SharedLedger;
 use crate::ledger::Unrecordable;
@@ -39,6 +40,8 @@ use crate::plan::check;
 use crate::plan::check::Accounts;
 use crate::plan::check::Finding;
 use crate::plan::check::Place;
+use crate::plan::check::Placeholder;
+use crate::plan::check::Placeholders;
 use crate::plan::check::Sign;
 use crate::plan::check::There;
 use crate::plan::rebuild::Recorded;
@@ -159,9 +162,7 @@ pub async fn check(
     report.elsewhere = by_place(&elsewhere);
     held.extend(elsewhere);
     if panels == Panels::Asked {
-        let removed = book.read(|ledger| ledger.removed_anywhere()).await?;
-        let asked = ask_all(settings, env, &held, tuning).await.into_iter();
-        let asked = asked.filter(|finding| !is_removed(finding, &removed));
+        let asked = ask_all(settings, book, env, &held, tuning).await?;
         report.findings.extend(asked);
     }
     check::sort(&mut report.findings);
@@ -177,23 +178,43 @@ pub async fn check(
 /// Compares what is held with what the panels list.
 async fn ask_all(
     settings: &Settings,
+    book: &Book,
     env: &Env,
     held: &[HeldCopy],
     tuning: &Tuning,
-) -> Vec<Finding> {
+) -> Result<Vec<Finding>, ledger::Error> {
+    let removed = book.read(|ledger| ledger.removed_anywhere()).await?;
+    let found = book.read(|ledger| ledger.found_placeholders()).await?;
+    let placeholders: Placeholders = found.into_iter().map(as_placeholder).collect();
     let mut all = Vec::new();
     for panel in &settings.panels {
         if env.cancel.is_cancelled() {
             break;
         }
         let findings = match setup::target(panel, tuning) {
-            Ok(target) => ask(&target, env, held).await,
+            Ok(target) => ask(&target, env, held, &placeholders).await,
             Err(failure) => Err(failure),
         };
         let place = Place::Panel(panel.name.clone());
         all.extend(findings.unwrap_or_else(|failure| vec![Finding::failed(place, None, &failure)]));
     }
-    all
+    all.retain(|finding| !is_removed(finding, &removed));
+    Ok(all)
+}
+
+fn as_placeholder(found: FoundPlaceholder) -> ((ServerId, BackupId), Placeholder) {
+    let FoundPlaceholder {
+        row,
+        holds,
+        listed_bytes,
+        listed_checksum,
+    } = found;
+    let placeholder = Placeholder {
+        holds: (holds.server, holds.backup),
+        listed_bytes,
+        listed_checksum,
+    };
+    ((row.server, row.backup), placeholder)
 }
 
 /// Whether something on a panel is held nowhere because retention removed it.

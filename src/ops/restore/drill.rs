@@ -19,13 +19,15 @@ use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
 use crate::ops::Error;
+use crate::ops::emptied;
+use crate::ops::emptied::Believed;
 use crate::ops::mirror::book::Book;
 use crate::ops::mirror::unrecorded;
 use crate::ops::restore::Restore;
 use crate::ops::restore::chosen::unreachable;
 use crate::ops::restore::inventory::Inventory;
 use crate::ops::restore::inventory::Sought;
-use crate::ops::verify::check::check;
+use crate::ops::verify::check::check_doubting;
 use crate::ops::verify::record;
 use crate::plan;
 use crate::report::drill::DrillReport;
@@ -202,11 +204,12 @@ impl Restore<'_> {
                     inspect: Inspect::WhenNeeded,
                     part_bytes: PART_BYTES,
                 };
-                if copy.encryption.is_some() && self.identities.is_empty() {
+                let drilled = if copy.encryption.is_some() && self.identities.is_empty() {
                     self.check_at_rest(reading).await
                 } else {
                     self.rehearse(reading).await
-                }
+                };
+                self.unless_doubted(place, copy, drilled).await
             }
             None => failed(copy, unreachable(copy, &inventory.failures)),
         };
@@ -218,6 +221,27 @@ impl Restore<'_> {
             },
             ..drilled
         }
+    }
+
+    /// A copy that is missing where nothing at all is held says nothing of itself: the failure is its
+    /// destination's.
+    async fn unless_doubted(
+        &self,
+        place: &Destination,
+        copy: &HeldCopy,
+        drilled: Drilled,
+    ) -> Drilled {
+        let failure = drilled.copy.failure.as_ref();
+        let is_missing = failure.is_some_and(|failure| failure.kind == FailureKind::NotFound);
+        if !is_missing || drilled.suspicion == Suspicion::None {
+            return drilled;
+        }
+        let doubt = tokio::select! {
+            biased;
+            () = self.shared.env.cancel.cancelled() => return not_reached(copy),
+            doubt = emptied::doubt(place) => doubt,
+        };
+        doubt.map_or(drilled, |failure| failed(copy, failure))
     }
 
     /// Without a key only the stored object can be compared with its record.
@@ -290,15 +314,20 @@ fn failed(copy: &HeldCopy, failure: Failure) -> Drilled {
     }
 }
 
+/// What a copy comes to when the drill is told to stop before it is done.
+fn not_reached(copy: &HeldCopy) -> Drilled {
+    Drilled {
+        copy: described(copy, DrillState::NotReached),
+        proof: StoredProof::Missing,
+        suspicion: Suspicion::None,
+    }
+}
+
 /// What a copy that was not read to its end comes to. One that seems damaged or gone is looked at again.
 fn unread(copy: &HeldCopy, not_read: NotRead) -> Drilled {
     let NotRead { failure, whose, .. } = not_read;
     match whose {
-        Whose::Nobody => Drilled {
-            copy: described(copy, DrillState::NotReached),
-            proof: StoredProof::Missing,
-            suspicion: Suspicion::None,
-        },
+        Whose::Nobody => not_reached(copy),
         Whose::Sink => failed(copy, failure),
         Whose::Copy => {
             let is_lost = matches!(failure.kind, FailureKind::Integrity | FailureKind::NotFound);
@@ -333,8 +362,9 @@ fn lacks(copy: &HeldCopy, missing: &[MemberGlob]) -> Failure {
 impl Restore<'_> {
     /// Writes down what a copy came to; one that the ledger does not know is left out.
     ///
-    /// Before a copy no longer counts as held it is checked as `verify` does: a disk that is not mounted
-    /// and one bad reading lose no copy.
+    /// Before a copy no longer counts as held it is checked as `verify` does: one bad reading loses no
+    /// copy, and neither does a destination that holds nothing at all, which may be a disk that is not
+    /// mounted.
     async fn note(
         &self,
         book: &Book,
@@ -389,9 +419,10 @@ impl Restore<'_> {
         let Some(recorded) = recorded else {
             return Ok(());
         };
-        match check(place, &recorded, Depth::Full, &self.shared).await {
-            Some(seen) => record::seen(book, reference, &recorded, &seen).await,
-            None => Ok(()),
+        let (depth, believed) = (Depth::Full, Believed::default());
+        match check_doubting(place, &recorded, depth, believed, &self.shared).await {
+            Ok(seen) => record::seen(book, reference, &recorded, &seen).await,
+            Err(_not_seen) => Ok(()),
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::model::holding::HeldCopy;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
+use crate::ops::emptied;
+use crate::ops::emptied::Believed;
 use crate::transfer::Shared;
 use crate::transfer::pump::Nowhere;
 use crate::transfer::readback;
@@ -39,6 +41,15 @@ pub struct Seen {
     pub proof: Option<StoredObject>,
     /// Read of the archive, repeated bytes included.
     pub read_bytes: u64,
+}
+
+/// Why nothing is known of a copy that was to be checked.
+#[derive(Debug)]
+pub enum NotSeen {
+    /// The run was told to stop.
+    Stopped,
+    /// It is missing, and its destination is not believed.
+    Doubted(Failure),
 }
 
 /// Looks at one copy as [`Depth::Quick`] does: what the store says of the archive, and the sidecar.
@@ -87,6 +98,31 @@ pub async fn check(
         proof,
         read_bytes,
     })
+}
+
+/// Checks one copy. That it is missing counts only where something else is held, or at a destination that
+/// is believed.
+///
+/// # Errors
+/// [`NotSeen`].
+pub async fn check_doubting(
+    destination: &Destination,
+    recorded: &RecordedCopy,
+    depth: Depth,
+    believed: Believed<'_>,
+    shared: &Shared,
+) -> Result<Seen, NotSeen> {
+    let seen = check(destination, recorded, depth, shared).await;
+    let seen = seen.ok_or(NotSeen::Stopped)?;
+    if seen.finding.archive != ArchiveFinding::Missing || believed.has(destination.name()) {
+        return Ok(seen);
+    }
+    let doubt = tokio::select! {
+        biased;
+        () = shared.env.cancel.cancelled() => return Err(NotSeen::Stopped),
+        doubt = emptied::doubt(destination) => doubt,
+    };
+    doubt.map_or(Ok(seen), |failure| Err(NotSeen::Doubted(failure)))
 }
 
 /// Compares the sidecar that stands there with its recorded digest; where none is recorded yet, with

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use futures_util::StreamExt;
@@ -25,10 +24,12 @@ use crate::model::ids::BackupId;
 use crate::model::ids::DestinationName;
 use crate::model::outcome::Failure;
 use crate::model::subset::Subset;
+use crate::ops::emptied::Believed;
 use crate::ops::mirror::book::Book;
 use crate::ops::mirror::ready::DestinationTarget;
+use crate::ops::verify::check::NotSeen;
 use crate::ops::verify::check::Seen;
-use crate::ops::verify::check::check;
+use crate::ops::verify::check::check_doubting;
 use crate::ops::verify::record;
 use crate::plan::verify::Checkable;
 use crate::plan::verify::Planned;
@@ -79,6 +80,16 @@ pub enum Lost {
     Included,
     /// They are not: the run has just tried to make them anew, or can't.
     LeftAlone,
+}
+
+/// What came of one copy's turn.
+enum Turn {
+    /// It was checked.
+    Checked(Box<CheckedCopy>),
+    /// Its destination is given up.
+    PassedOver,
+    /// It is recorded no more, or the run may begin nothing more.
+    NotReached,
 }
 
 impl Checks<'_> {
@@ -143,7 +154,7 @@ impl Checks<'_> {
         let (plan, _unconfigured) = self
             .planned(all, BTreeSet::new(), selection, Lost::LeftAlone, everywhere)
             .await?;
-        self.all(plan, checked).await
+        self.all(plan, Believed::default(), checked).await
     }
 
     async fn named(
@@ -186,11 +197,17 @@ impl Checks<'_> {
         true
     }
 
-    /// Carries out a plan, and records what is found.
+    /// Carries out a plan, and records what is found. A destination that holds nothing at all, and is not
+    /// among the `believed`, is given up: it may be another disk, so none of its copies is called missing.
     ///
     /// # Errors
     /// The ledger's: what was begun went on to its end, nothing new was begun.
-    pub async fn all(&self, plan: Plan, checked: &mut Checked) -> Result<(), ledger::Error> {
+    pub async fn all(
+        &self,
+        plan: Plan,
+        believed: Believed<'_>,
+        checked: &mut Checked,
+    ) -> Result<(), ledger::Error> {
         let bytes = match self.depth {
             Depth::Full => plan
                 .checks
@@ -203,31 +220,34 @@ impl Checks<'_> {
         self.shared.observer.checks_planned(count, bytes);
         let at_limit = AtomicBool::new(false);
         let is_unrecordable = AtomicBool::new(false);
-        let passed_over = AtomicU64::new(0);
         let mut results = stream::iter(plan.checks)
             .map(async |planned| {
                 if is_unrecordable.load(Ordering::Relaxed) || !self.may_begin(&at_limit) {
-                    return Ok(None);
+                    return Ok(Turn::NotReached);
                 }
                 let given_up = self
                     .targets
                     .get(planned.copy.place)
                     .is_none_or(|target| target.given_up.get().is_some());
                 if given_up {
-                    passed_over.fetch_add(1, Ordering::Relaxed);
-                    return Ok(None);
+                    return Ok(Turn::PassedOver);
                 }
-                self.one(&planned).await
+                self.one(&planned, believed).await
             })
             .buffer_unordered(self.at_once);
         let mut done = Ok(());
+        let mut passed_over: u64 = 0;
         while let Some(result) = results.next().await {
             match result {
-                Ok(Some(copy)) => {
+                Ok(Turn::Checked(copy)) => {
                     self.shared.observer.copy_checked(&copy);
-                    checked.copies.push(copy);
+                    checked.copies.push(*copy);
                 }
-                Ok(None) => checked.not_reached += 1,
+                Ok(Turn::PassedOver) => {
+                    checked.not_reached += 1;
+                    passed_over += 1;
+                }
+                Ok(Turn::NotReached) => checked.not_reached += 1,
                 Err(error) => {
                     checked.not_reached += 1;
                     is_unrecordable.store(true, Ordering::Relaxed);
@@ -239,7 +259,6 @@ impl Checks<'_> {
         }
         drop(results);
         checked.at_limit |= at_limit.load(Ordering::Relaxed);
-        let passed_over = passed_over.load(Ordering::Relaxed);
         if passed_over > 0 {
             let dead = self.targets.iter();
             checked.failures.extend(dead.filter_map(|target| {
@@ -256,14 +275,14 @@ impl Checks<'_> {
         done
     }
 
-    /// Checks one copy and records what is found; `None` when it is recorded no more, or the run
-    /// was told to stop.
+    /// Checks one copy and records what is found.
     async fn one(
         &self,
         planned: &Planned<CopyRef, usize>,
-    ) -> Result<Option<CheckedCopy>, ledger::Error> {
+        believed: Believed<'_>,
+    ) -> Result<Turn, ledger::Error> {
         let Some(target) = self.targets.get(planned.copy.place) else {
-            return Ok(None);
+            return Ok(Turn::NotReached);
         };
         let copy = planned.copy.copy;
         let recorded = self
@@ -271,15 +290,21 @@ impl Checks<'_> {
             .read(move |ledger| ledger.recorded_copy(copy))
             .await?;
         let Some(recorded) = recorded else {
-            return Ok(None);
+            return Ok(Turn::NotReached);
         };
         // Only bytes that are read can make good what was found lost.
         let depth = match recorded.standing {
             Standing::Held => self.depth,
             Standing::Lost => Depth::Full,
         };
-        let Some(seen) = check(&target.destination, &recorded, depth, self.shared).await else {
-            return Ok(None);
+        let place = &target.destination;
+        let seen = match check_doubting(place, &recorded, depth, believed, self.shared).await {
+            Ok(seen) => seen,
+            Err(NotSeen::Stopped) => return Ok(Turn::NotReached),
+            Err(NotSeen::Doubted(failure)) => {
+                target.given_up.get_or_init(|| failure);
+                return Ok(Turn::PassedOver);
+            }
         };
         match seen.finding.unread() {
             Some(failure) => target.learn(failure),
@@ -297,7 +322,7 @@ impl Checks<'_> {
             ..
         } = seen;
         let held = recorded.copy;
-        Ok(Some(CheckedCopy {
+        Ok(Turn::Checked(Box::new(CheckedCopy {
             panel: held.panel,
             server: held.server,
             server_name: held.server_name,
@@ -314,7 +339,7 @@ impl Checks<'_> {
             elsewhere,
             on_panel: held.on_panel,
             read_bytes,
-        }))
+        })))
     }
 
     /// Keeps what was found in the ledger.

@@ -2,7 +2,7 @@
 //! copy: proved before it is visible.
 //!
 //! A copy is looked at once more right before anything is written over it; one that is merely
-//! unreachable is left alone. What was made is read back before it counts as repaired.
+//! unreachable, or missing where nothing at all is held, is left alone. What was made is read back before it counts as repaired.
 
 mod sidecar;
 pub mod sources;
@@ -26,10 +26,12 @@ use crate::model::finding::SidecarFinding;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::chain;
+use crate::ops::emptied::Believed;
 use crate::ops::mirror::PanelTarget;
 use crate::ops::mirror::ready::DestinationTarget;
+use crate::ops::verify::check::NotSeen;
 use crate::ops::verify::check::Seen;
-use crate::ops::verify::check::check;
+use crate::ops::verify::check::check_doubting;
 use crate::ops::verify::checks::Checked;
 use crate::ops::verify::checks::Checks;
 use crate::ops::verify::record::bad_archive;
@@ -42,6 +44,8 @@ use crate::ops::verify::repair::sources::Way;
 pub struct Mender<'r> {
     /// What the checks stand on.
     pub checks: Checks<'r>,
+    /// Destinations at which everything may be missing and is made anew.
+    pub believed: Believed<'r>,
     /// The panels that may still have a backup.
     pub panels: Vec<PanelTarget>,
     /// The client for their nodes.
@@ -137,8 +141,15 @@ impl Mender<'_> {
         let Some(recorded) = here.into_iter().next() else {
             return Ok(impossible("the ledger no longer knows it"));
         };
-        let Some(seen) = self.look_again(target, &recorded).await? else {
-            return Ok(Repair::NotTried);
+        let seen = match self.look_again(target, &recorded).await? {
+            Ok(seen) => seen,
+            Err(NotSeen::Stopped) => return Ok(Repair::NotTried),
+            Err(NotSeen::Doubted(failure)) => {
+                return Ok(impossible(&format!(
+                    "it is missing now, and left alone: {}",
+                    failure.message
+                )));
+            }
         };
         match (&seen.finding.archive, &seen.finding.sidecar, &seen.proof) {
             (_, SidecarFinding::Newer { why }, _) => Ok(impossible(&format!(
@@ -178,20 +189,16 @@ impl Mender<'_> {
         }
     }
 
-    /// Looks at a copy in full and records what is found; `None` when the run was told to stop.
+    /// Looks at a copy in full and records what is found.
     async fn look_again(
         &self,
         target: &DestinationTarget,
         recorded: &RecordedCopy,
-    ) -> Result<Option<Seen>, ledger::Error> {
-        let seen = check(
-            &target.destination,
-            recorded,
-            Depth::Full,
-            self.checks.shared,
-        )
-        .await;
-        if let Some(seen) = &seen {
+    ) -> Result<Result<Seen, NotSeen>, ledger::Error> {
+        let place = &target.destination;
+        let shared = self.checks.shared;
+        let seen = check_doubting(place, recorded, Depth::Full, self.believed, shared).await;
+        if let Ok(seen) = &seen {
             self.checks.record(target, recorded, seen).await?;
         }
         Ok(seen)
@@ -291,8 +298,15 @@ impl Mender<'_> {
         let Some(made) = made else {
             return Ok(impossible("the ledger no longer knows it"));
         };
-        let Some(seen) = self.look_again(target, &made).await? else {
-            return Ok(Repair::CopyMade { from });
+        let seen = match self.look_again(target, &made).await? {
+            Ok(seen) => seen,
+            Err(NotSeen::Stopped) => return Ok(Repair::CopyMade { from }),
+            Err(NotSeen::Doubted(failure)) => {
+                return Ok(impossible(&format!(
+                    "it was made anew from {from} and can't be read back: {}",
+                    failure.message
+                )));
+            }
         };
         let said = seen.finding.complaint(made.copy.stored_bytes);
         let unread = seen.finding.unread().map(|failure| failure.message.clone());
@@ -317,7 +331,7 @@ impl Mender<'_> {
         if !matches!(failure.kind, FailureKind::Integrity | FailureKind::NotFound) {
             return Ok(());
         }
-        let Some(seen) = self.look_again(target, recorded).await? else {
+        let Ok(seen) = self.look_again(target, recorded).await? else {
             return Ok(());
         };
         if seen.finding.archive.is_lost() {

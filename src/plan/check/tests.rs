@@ -6,6 +6,7 @@ use super::*;
 use crate::model::backup::BackupRecord;
 use crate::model::backup::LockState;
 use crate::model::checksum::Algorithm;
+use crate::model::checksum::ContentDigest;
 use crate::model::checksum::Hasher;
 use crate::model::checksum::PanelChecksum;
 use crate::model::checksum::Verdict;
@@ -205,7 +206,14 @@ fn a_panel_is_held_against_the_copies_by_what_it_promises() {
         seen,
     };
     let main: PanelName = "main".parse().unwrap();
-    let whole = compare_panel(&main, &[of(ListingSeen::Whole)], &copies);
+    let placeholder = |checksum: Option<&ContentDigest>| Placeholder {
+        holds: (server(), backup(3)),
+        listed_bytes: 1,
+        listed_checksum: checksum.map(ToString::to_string),
+    };
+    let compare_listed =
+        |seen, placeholders| compare_panel(&main, &[of(seen)], &copies, &placeholders);
+    let whole = compare_listed(ListingSeen::Whole, Placeholders::new());
     assert_eq!(
         signs(&whole),
         [
@@ -216,6 +224,18 @@ fn a_panel_is_held_against_the_copies_by_what_it_promises() {
         ]
     );
     assert_eq!(whole[1].fields, ["bytes"]);
-    let partial = compare_panel(&main, &[of(ListingSeen::Partial)], &copies);
+    let partial = compare_listed(ListingSeen::Partial, Placeholders::new());
     assert_eq!(signs(&partial), signs(&whole)[..3]);
+    // A row that says something else now holds something else.
+    for (placeholder, sign) in [(placeholder(None), '='), (placeholder(Some(&digest)), '+')] {
+        let placeholders = Placeholders::from([((server(), backup(4)), placeholder)]);
+        let found = compare_listed(ListingSeen::Partial, placeholders);
+        assert_eq!(signs(&found)[2], (sign, backup(4)));
+        let of_it = format!(
+            "a placeholder of backup {} (server {})",
+            backup(3),
+            server()
+        );
+        assert_eq!(found[2].detail == of_it, sign == '=');
+    }
 }

@@ -112,6 +112,43 @@ async fn status_does_not_miss_a_placeholder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_check_of_the_ledger_takes_a_placeholder_for_what_it_is_as_long_as_its_row_says_the_same()
+{
+    let scene = Scene::on(Disk::Node, Archive::small(9), restored()).await;
+    let world = &scene.held.world;
+    let config = world.path("nestegg.toml");
+    let lines = format!(
+        "[[panel]]\nname = \"main\"\nurl = {:?}\n[[destination]]\nname = \"nas\"\nurl = {:?}\n",
+        world.panel.url(),
+        world.offsite()
+    );
+    std::fs::write(&config, lines).unwrap();
+    let config = config.to_str().unwrap();
+    let check = async || {
+        let args = ["--config", config, "ledger", "check", "--panel", "--json"];
+        let ran = world.run(&args).await;
+        let findings = ran.json()["findings"].as_array().unwrap().clone();
+        let row = scene.placeholder.to_string();
+        let mut findings = findings.into_iter();
+        let of_it = findings.find(|one| one["backup"] == row.as_str()).unwrap();
+        let text = |name: &str| of_it[name].as_str().unwrap().to_owned();
+        (ran.code, text("symbol"), text("detail"))
+    };
+    let held_nowhere = (Some(4), "+".to_owned(), "held nowhere".to_owned());
+    assert_eq!(check().await, held_nowhere);
+    scene.mirror().await;
+    let words = format!(
+        "a placeholder of backup {} (server {})",
+        scene.held.backup, scene.held.server
+    );
+    assert_eq!(check().await, (Some(0), "=".to_owned(), words));
+    let fresh = Archive::small(10);
+    let panel = &world.panel;
+    panel.edit(scene.placeholder, |row| row.complete(fresh.clone()));
+    assert_eq!(check().await, held_nowhere);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_no_copy_holds_stay_an_integrity_failure() {
     for other in [Archive::of_about(2, 3 << 20), Archive::small(8)] {
         let scene = Scene::on(Disk::Node, Archive::small(9), other).await;

@@ -288,17 +288,29 @@ async fn an_empty_folder_may_be_a_disk_that_is_not_mounted_so_nothing_is_marked_
             .count(),
         7
     );
-    assert!(
-        ran.stdout.contains("nothing was marked as lost"),
-        "{}",
-        ran.stdout
-    );
+    for words in [
+        "nothing was marked as lost",
+        "another disk may be mounted, or the bucket was emptied",
+        "`nestegg verify --repair --to ",
+    ] {
+        assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
+    }
     assert_eq!(copies(&world.ledger()), expected);
     fs::remove_dir(world.offsite()).unwrap();
     let ran = check(&world, &["--fix"]).await;
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(ran.stdout.starts_with("! "), "{}", ran.stdout);
     assert_eq!(copies(&world.ledger()), expected);
+}
+
+#[tokio::test]
+async fn copies_of_one_server_that_are_all_gone_are_marked_where_another_server_has_some() {
+    let world = shelf().await;
+    fs::remove_dir_all(world.offsite().join(server_id(1).to_string())).unwrap();
+    let ran = check(&world, &["--fix", "--server", &server_id(1).to_string()]).await;
+    assert_eq!(ran.code, Some(4));
+    assert_eq!(ran.stdout.matches("marked as lost").count(), 3);
+    assert_eq!(copies(&world.ledger()).len(), 4);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Each thing that can be wrong with a copy, at each kind of store.
 
 use nestegg::exit::Exit;
+use nestegg::model::outcome::FailureKind;
+use nestegg::model::outcome::Scope;
 use serde_json::Value;
 
 use super::Kept;
@@ -246,11 +248,16 @@ async fn a_disk_that_is_not_mounted_loses_nothing() {
         "{:?}",
         report.errors
     );
-    // An empty directory in its place is another matter: the copies are not there.
+    // An empty directory in its place is what its mount point looks like.
     std::fs::create_dir(kept.world.path("disk")).unwrap();
-    let (report, exit) = kept.verify(&[]).await;
-    assert_eq!((exit, kept.claimed().len()), (Exit::Integrity, 0));
-    assert_eq!(findings(&kept, &report), ["missing missing"; 2]);
+    for more in [&[][..], &["--quick"], &["--repair"], &["--to", "disk"]] {
+        let (report, exit) = kept.verify(more).await;
+        assert_eq!((exit, kept.claimed().len()), (Exit::Failed, 2), "{more:?}");
+        assert_eq!(findings(&kept, &report), Vec::<String>::new());
+        assert_eq!(report.verified.not_reached, 2);
+        assert_emptied(&report, "disk");
+        assert!(is_empty(&kept.world.path("disk")), "{more:?}");
+    }
     // Mounted again, they are found again.
     std::fs::remove_dir(kept.world.path("disk")).unwrap();
     std::fs::rename(kept.world.path("gone"), kept.world.path("disk")).unwrap();
@@ -261,6 +268,91 @@ async fn a_disk_that_is_not_mounted_loses_nothing() {
         "{:?}",
         report.errors
     );
+}
+
+/// The one failure of the run is that a destination holds nothing at all.
+fn assert_emptied(report: &nestegg::report::VerifyReport, place: &str) {
+    let [error] = report.errors.as_slice() else {
+        panic!("{:?}", report.errors);
+    };
+    assert_eq!(
+        (error.scope, error.id.as_str(), error.kind),
+        (Scope::Destination, place, FailureKind::NotFound)
+    );
+    assert!(
+        error.message.contains("nothing at all is there"),
+        "{error:?}"
+    );
+    let hint = format!(
+        "another disk may be mounted, or the bucket was emptied; if it was, `nestegg mirror` makes what the panel \
+         still has, and `nestegg verify --repair --to {place}` makes what it can and marks the rest as lost"
+    );
+    assert_eq!(error.hint, hint);
+}
+
+fn is_empty(folder: &std::path::Path) -> bool {
+    std::fs::read_dir(folder).unwrap().next().is_none()
+}
+
+/// Leaves an empty directory where a destination was.
+fn empty(kept: &Kept, place: &str) {
+    std::fs::rename(kept.world.path(place), kept.world.path("gone")).unwrap();
+    std::fs::create_dir(kept.world.path(place)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_writes_nothing_to_a_destination_that_holds_nothing_and_the_others_go_on() {
+    let kept = Kept::on_two_disks(3).await;
+    let before = kept.claimed().len();
+    empty(&kept, "disk");
+    let (report, exit) = kept.verify(&["--repair"]).await;
+    assert_eq!((exit, kept.claimed().len()), (Exit::Partial, before));
+    assert_eq!(findings(&kept, &report), ["sound sound"; 3]);
+    assert_emptied(&report, "disk");
+    // Nor does a repair elsewhere lose what it would have read from there.
+    kept.edit("other", &kept.archive(0), |bytes| flip(bytes, 9))
+        .await;
+    let (report, exit) = kept.verify(&["--repair", "--to", "other"]).await;
+    assert_eq!(exit, Exit::Done, "{:?}", report.errors);
+    assert_eq!(kept.claimed().len(), before);
+    assert!(is_empty(&kept.world.path("disk")));
+    kept.assert_restored("other").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_was_really_emptied_is_filled_again_when_it_is_named() {
+    let kept = Kept::on_two_disks(3).await;
+    empty(&kept, "disk");
+    kept.world.panel.delete_backup(kept.backups[0]);
+    let (report, exit) = kept.verify(&["--repair", "--to", "disk"]).await;
+    assert_eq!(exit, Exit::Done, "{:?}", report.errors);
+    assert_eq!(findings(&kept, &report), ["missing missing"; 3]);
+    kept.assert_restored("disk").await;
+    // What nobody has any more is marked as lost.
+    let kept = Kept::on_disk(1).await;
+    empty(&kept, "disk");
+    kept.world.panel.delete_backup(kept.backups[0]);
+    let (report, exit) = kept.verify(&["--repair", "--to", "disk"]).await;
+    assert_eq!(exit, Exit::Integrity, "{:?}", report.errors);
+    assert_eq!(kept.claimed(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_missing_where_others_are_held_is_marked_as_lost() {
+    let kept = Kept::on_disk(3).await;
+    for object in [kept.archive(1), kept.sidecar(1)] {
+        kept.roots["disk"].remove(&object).await;
+    }
+    let (report, exit) = kept.verify(&[]).await;
+    assert_eq!((exit, kept.claimed().len()), (Exit::Integrity, 2));
+    assert_eq!(
+        findings(&kept, &report),
+        ["sound sound", "missing missing", "sound sound"]
+    );
+    assert_eq!(kept.claimed_of(1), Vec::<String>::new());
+    let (report, exit) = kept.verify(&["--repair"]).await;
+    assert_eq!(exit, Exit::Done, "{:?}", report.errors);
+    kept.assert_restored("disk").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

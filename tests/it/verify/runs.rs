@@ -25,6 +25,9 @@ use super::findings;
 use super::flip;
 use crate::support::archive::Archive;
 
+/// A backup that nobody has.
+const UNKNOWN: &str = "6fdff738-bf44-4933-824f-489198dda9e6";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_least_recently_verified_come_first_and_parts_cover_all() {
     let kept = Kept::on_disk(9).await;
@@ -74,15 +77,21 @@ async fn servers_backups_and_destinations_narrow_it_and_what_names_nothing_is_re
         (&["verify", "--quick", "--subset", "1/7"], 2),
         (&["verify", "--subset", "8/7"], 2),
         (&["verify", "--panel", "main"], 2),
-        (
-            &["verify", "--backup", "6fdff738-bf44-4933-824f-489198dda9e6"],
-            1,
-        ),
+        (&["verify", "--backup", UNKNOWN], 1),
+        (&["verify", "--backup", UNKNOWN, "--older-than", "1h"], 1),
+        (&["verify", "--backup", UNKNOWN, "--subset", "10%"], 1),
+        (&["verify", "--backup", UNKNOWN, "--subset", "1/7"], 1),
     ] {
         let ran = kept.run(arguments).await;
         assert_eq!(ran.code, Some(code), "{arguments:?}: {}", ran.stderr);
         assert!(!ran.stderr.is_empty(), "{arguments:?}");
     }
+    // One that is known, and whose turn has not come, is no failure.
+    let known = kept.backups[1].to_string();
+    let (report, exit) = kept
+        .verify(&["--backup", &known, "--older-than", "1h"])
+        .await;
+    assert_eq!((exit, report.verified.copies.len()), (Exit::Done, 0));
     std::fs::create_dir(kept.world.path("empty")).unwrap();
     let ran = kept.run(&["verify", "--to", "./empty"]).await;
     assert_eq!(ran.code, Some(1));

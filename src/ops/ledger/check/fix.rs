@@ -6,6 +6,7 @@ use crate::ledger::CopyOrigin;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
 use crate::model::outcome::Scope;
+use crate::ops::emptied;
 use crate::ops::ledger::check::Found;
 use crate::ops::ledger::check::Standing;
 use crate::ops::mirror::book::Book;
@@ -31,7 +32,11 @@ pub(super) async fn fix(
     );
     let mut adopted = Vec::new();
     let mut lost = Vec::new();
-    let seems_empty = standing.is_empty() && !accounts.after.held.is_empty();
+    let doubt = if standing.is_empty() && !accounts.after.held.is_empty() {
+        emptied::doubt(destination).await
+    } else {
+        None
+    };
     for finding in &mut *findings {
         let (Some(server), Some(backup), Some(key)) =
             (finding.server, finding.backup, finding.key.clone())
@@ -53,21 +58,20 @@ pub(super) async fn fix(
                 }
                 None => {}
             },
-            Sign::Missing if !seems_empty => {
+            Sign::Missing if doubt.is_none() => {
                 lost.push(key);
                 finding.fixed = Some(Fixed::MarkedLost);
             }
             Sign::Same | Sign::Missing | Sign::Differs | Sign::Error(_) => {}
         }
     }
-    if seems_empty {
-        let failure = Failure {
-            scope: Scope::Destination,
-            id: name.to_string(),
-            kind: FailureKind::NotFound,
-            message: "nothing at all is there, so nothing was marked as lost: is it the right disk or bucket?"
-                .to_owned(),
-            hint: String::new(),
+    if let Some(failure) = doubt {
+        let failure = match failure.hint.as_str() {
+            "" => failure,
+            hint => Failure {
+                message: format!("{}: {hint}", failure.message),
+                ..failure
+            },
         };
         let place = Place::Destination(name.clone());
         findings.push(Finding::failed(place, None, &failure));

@@ -18,6 +18,7 @@ use crate::plan::check;
 use crate::plan::check::Finding;
 use crate::plan::check::ListedServer;
 use crate::plan::check::Place;
+use crate::plan::check::Placeholders;
 
 /// How many servers' backups are listed at once; the panel's rate limit is the real bound.
 const SERVERS_AT_ONCE: usize = 8;
@@ -27,6 +28,7 @@ pub(super) async fn ask(
     target: &PanelTarget,
     env: &Env,
     held: &[HeldCopy],
+    placeholders: &Placeholders,
 ) -> Result<Vec<Finding>, Failure> {
     let name: PanelName = target.client.name().clone();
     let place = Place::Panel(name.clone());
@@ -69,7 +71,8 @@ pub(super) async fn ask(
             None => {}
         }
     }
-    findings.extend(check::compare_panel(&name, &listed, held));
+    let compared = check::compare_panel(&name, &listed, held, placeholders);
+    findings.extend(compared);
     Ok(findings)
 }
 
