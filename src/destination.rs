@@ -336,6 +336,14 @@ impl Destination {
         })
     }
 
+    /// Whether content types are kept with objects.
+    pub fn keeps_content_types(&self) -> bool {
+        match self.inner.keeps {
+            Keeps::BytesAlone => false,
+            Keeps::Attributes => true,
+        }
+    }
+
     /// What is stored with an object, where the store keeps such things.
     fn attributes(&self, kind: ObjectKind, mark: &str) -> Attributes {
         match self.inner.keeps {

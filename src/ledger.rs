@@ -39,6 +39,7 @@ use crate::ledger::error::Fault;
 
 pub use crate::ledger::checks::CopyRef;
 pub use crate::ledger::checks::CopyToCheck;
+pub use crate::ledger::checks::LostCopy;
 pub use crate::ledger::checks::RecordedCopy;
 pub use crate::ledger::copies::CopyOrigin;
 pub use crate::ledger::described::DescribedCopy;
@@ -57,6 +58,7 @@ pub use crate::ledger::marks::Released;
 pub use crate::ledger::named::LockOwner;
 pub use crate::ledger::named::NamedBackup;
 pub use crate::ledger::placeholders::BackupOf;
+pub use crate::ledger::placeholders::FoundPlaceholder;
 pub use crate::ledger::protections::Protection;
 pub use crate::ledger::protections::ProtectionEnd;
 pub use crate::ledger::query::CopyFilter;

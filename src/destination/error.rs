@@ -405,6 +405,16 @@ impl Error {
         }
     }
 
+    /// Whether the store answered that there is no such object, as against no such place.
+    pub fn is_missing_object(&self) -> bool {
+        let fault = if let Self::File { source, .. } = self {
+            Some(io_fault(source))
+        } else {
+            self.fault()
+        };
+        fault == Some(StoreFault::NotFound)
+    }
+
     /// Whether the store refused because it retains the object.
     pub fn is_retention(&self) -> bool {
         self.fault() == Some(StoreFault::Retained)

@@ -12,6 +12,7 @@ use futures_util::StreamExt as _;
 use futures_util::TryStreamExt as _;
 use futures_util::stream;
 use futures_util::stream::BoxStream;
+use object_store::Attribute;
 use object_store::GetOptions;
 use object_store::GetRange;
 use object_store::GetResult;
@@ -32,6 +33,8 @@ pub struct ObjectRead {
     pub length_bytes: u64,
     /// The store's own mark of this version.
     pub etag: Option<String>,
+    /// The content type stored with it, where the store tells one with the bytes.
+    pub content_type: Option<String>,
     /// The bytes, from where reading began to the end.
     pub stream: BoxStream<'static, Result<Bytes, Error>>,
 }
@@ -41,6 +44,7 @@ impl fmt::Debug for ObjectRead {
         f.debug_struct("ObjectRead")
             .field("length_bytes", &self.length_bytes)
             .field("etag", &self.etag)
+            .field("content_type", &self.content_type)
             .finish_non_exhaustive()
     }
 }
@@ -74,6 +78,7 @@ impl Destination {
             return Ok(ObjectRead {
                 length_bytes,
                 etag,
+                content_type: None,
                 stream: stream::empty().boxed(),
             });
         }
@@ -119,6 +124,8 @@ impl Destination {
     fn reading(&self, key: &ObjectKey, result: GetResult, skip_bytes: u64) -> ObjectRead {
         let length_bytes = result.meta.size;
         let etag = result.meta.e_tag.clone();
+        let content_type = result.attributes.get(&Attribute::ContentType);
+        let content_type = content_type.map(|value| value.as_ref().to_owned());
         let stream = match result.payload {
             GetResultPayload::File(file, _path) => {
                 let range = result.range.start.saturating_add(skip_bytes)..result.range.end;
@@ -138,6 +145,7 @@ impl Destination {
         ObjectRead {
             length_bytes,
             etag,
+            content_type,
             stream,
         }
     }

@@ -76,6 +76,15 @@ pub struct RecordedCopy {
     pub sidecar_sha256: Option<ContentDigest>,
 }
 
+/// A copy that was held once and no longer counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostCopy {
+    /// The copy as it was made.
+    pub copy: HeldCopy,
+    /// What was found of it, or why it could not be made anew, in words.
+    pub why: String,
+}
+
 impl Ledger {
     /// The copies of the servers that a filter chooses that are held, or were once; of these backups
     /// alone, unless none is named.
@@ -136,6 +145,35 @@ impl Ledger {
                 "b.server_id = (SELECT id FROM servers WHERE uuid = ?1) AND b.uuid = ?2",
                 of,
             )
+        })
+    }
+
+    /// The copies of a server that were held once and are lost, by destination.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn lost_copies(&self, server: ServerId) -> Result<Vec<LostCopy>, Error> {
+        self.read("read what is lost", |tx| {
+            let mut statement = tx.prepare_cached(&format!(
+                "SELECT {}, b.server_id, c.error_message
+                   FROM backups b
+                  CROSS JOIN copies c ON c.backup_id = b.id
+                   JOIN destinations d ON d.id = c.destination_id
+                  WHERE b.server_id = (SELECT id FROM servers WHERE uuid = ?1)
+                    AND c.state = 'failed' AND c.archive_sha256 IS NOT NULL
+                  ORDER BY d.name, b.uuid",
+                query::COPY_COLUMNS
+            ))?;
+            let mut found = statement.query([server.to_string()])?;
+            let mut lost = Vec::new();
+            while let Some(row) = found.next()? {
+                let server = query::server_numbered(tx, row.get(query::COPY_COLUMNS_COUNT)?)?;
+                lost.push(LostCopy {
+                    copy: query::held_copy(row, &server)?,
+                    why: row.get(query::COPY_COLUMNS_COUNT + 1)?,
+                });
+            }
+            Ok(lost)
         })
     }
 

@@ -245,6 +245,19 @@ fn server_of(copies: &[HeldCopy], backup: BackupId) -> Result<ServerId, NoChoice
     }
 }
 
+/// Whether a copy that is lost is one of a newer backup than the one that was chosen, and would have been
+/// taken: it is of the same server, and the moment includes it.
+pub fn is_passed_over(lost: &HeldCopy, chosen: &HeldCopy, moment: Moment, zone: &TimeZone) -> bool {
+    lost.server == chosen.server
+        && moment.includes(lost.completed_at, zone)
+        && age(lost) > age(chosen)
+}
+
+/// By what the newest backup of a server is told.
+const fn age(copy: &HeldCopy) -> (Timestamp, Timestamp, BackupId) {
+    (copy.completed_at, copy.created_at, copy.backup)
+}
+
 fn newest_by(
     copies: &[HeldCopy],
     server: ServerId,
@@ -253,7 +266,7 @@ fn newest_by(
 ) -> Result<BackupId, NoChoice> {
     let of_it = || copies.iter().filter(|copy| copy.server == server);
     let in_time = of_it().filter(|copy| moment.includes(copy.completed_at, zone));
-    let newest = in_time.max_by_key(|copy| (copy.completed_at, copy.created_at, copy.backup));
+    let newest = in_time.max_by_key(|copy| age(copy));
     let times = || of_it().map(|copy| copy.completed_at);
     match (newest, times().min(), times().max()) {
         (Some(newest), _, _) => Ok(newest.backup),

@@ -198,6 +198,15 @@ impl Worker {
 }
 
 impl ExtractSink {
+    /// Looks whether a target may be extracted into, without making anything.
+    ///
+    /// # Errors
+    /// [`Error::NotEmpty`], [`Error::NotADirectory`], [`Error::Nameless`], [`Error::File`]; nothing was
+    /// touched.
+    pub fn look(target: &Target) -> Result<(), Error> {
+        Stage::look(&target.directory, target.overwrite)
+    }
+
     /// Makes the staging directory; what an extraction that was killed left there is removed.
     ///
     /// # Errors

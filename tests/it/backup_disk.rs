@@ -3,6 +3,8 @@
 mod placeholder;
 
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::chown;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -123,6 +125,102 @@ async fn the_same_archive_is_left_alone_and_another_one_needs_force() {
             (Some(0), vec!["restored".into()])
         );
         assert_eq!(std::fs::read(&path).unwrap(), archive().bytes());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_is_there_already_gets_the_mode_and_owner_of_a_new_one() {
+    let (held, disk) = held().await;
+    let (backup, server) = (held.backup.to_string(), held.server.to_string());
+    let pelican = held.world.path("pelican");
+    std::fs::create_dir(&pelican).unwrap();
+    // Only root may give files away.
+    for disk in [&disk, &pelican] {
+        drop(chown(disk, Some(4711), Some(4712)));
+    }
+    let owner = |path: &Path| {
+        let metadata = path.symlink_metadata().unwrap();
+        (metadata.uid(), metadata.gid())
+    };
+    let flat = disk.join(format!("{backup}.tar.gz"));
+    let nested = pelican.join(&server).join(format!("{backup}.tar.gz"));
+    for (disk, layout, archive) in [
+        (&disk, "pterodactyl", &flat),
+        (&pelican, "pelican", &nested),
+    ] {
+        let what = [&*backup, "--layout", layout];
+        let first = restore(&held, &what, disk).await;
+        assert_eq!(first.code, Some(0), "{}", first.stderr);
+        let whole = shape(disk);
+        // As a restore leaves it that is killed before the last step, or somebody's copying by hand.
+        let ours = owner(&held.world.path(""));
+        for path in [archive.parent().unwrap(), archive] {
+            if path != disk {
+                chown(path, Some(ours.0), Some(ours.1)).unwrap();
+                let mode = std::fs::Permissions::from_mode(0o755);
+                std::fs::set_permissions(path, mode).unwrap();
+            }
+        }
+        let again = restore(&held, &what, disk).await;
+        assert_eq!(
+            (again.code, states(&again)),
+            (Some(0), vec!["already_there".into()])
+        );
+        assert_eq!(shape(disk), whole);
+        for path in [archive.parent().unwrap(), archive] {
+            assert_eq!(owner(path), owner(disk), "{}", path.display());
+        }
+    }
+    // The server's directory is put right as well when the archive is new in it.
+    std::fs::remove_file(&nested).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(nested.parent().unwrap(), mode).unwrap();
+    let whole = [&*backup, "--layout", "pelican"];
+    assert_eq!(restore(&held, &whole, &pelican).await.code, Some(0));
+    assert_eq!(shape(&pelican)[0], (server, 0o700, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_ours_is_not_touched_where_it_is_already_there() {
+    let (held, _) = held().await;
+    let mode = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(held.archive_path(), mode).unwrap();
+    let before = held.everything();
+    let backup = held.backup.to_string();
+    let what = [&*backup, "--layout", "pelican"];
+    let ran = restore(&held, &what, &held.world.offsite()).await;
+    assert_eq!(
+        (ran.code, states(&ran)),
+        (Some(0), vec!["already_there".into()])
+    );
+    assert!(held.everything() == before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_placeholder_that_was_not_there_is_said_to_be_missing() {
+    let (held, disk) = held().await;
+    let [server, placeholder] = PLACEHOLDER;
+    let backup = held.backup.to_string();
+    let what = [&*backup, "--as", &format!("{server}/{placeholder}")];
+    let notes = |ran: &Ran| {
+        let document = ran.json();
+        let notes = document["backups"][0]["notes"].as_array().unwrap();
+        notes.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let missing = restore(&held, &what, &disk).await;
+    assert_eq!(missing.code, Some(0), "{}", missing.stderr);
+    let said = format!(
+        "\"nothing was there before: check that the panel has completed the placeholder {placeholder}, that it \
+         is a backup of the server {server}, and that this is where the panel keeps it\""
+    );
+    assert_eq!(notes(&missing)[1..], [said]);
+    std::fs::write(disk.join(format!("{placeholder}.tar.gz")), "placeholder").unwrap();
+    for (what, disk) in [(&what[..], &disk), (&[&*backup][..], &disk)] {
+        let ran = restore(&held, what, disk).await;
+        assert_eq!(
+            (states(&ran), notes(&ran).len()),
+            (vec!["restored".into()], 1)
+        );
     }
 }
 
@@ -408,4 +506,13 @@ async fn a_panels_bucket_gets_the_archive_under_its_key_with_the_content_type_th
     );
     let own = format!("{}/{backup}.tar.gz", held.server);
     assert_eq!(root.read(&own).await.unwrap(), archive().bytes());
+    // The same bytes under a content type with which no panel restores them.
+    root.put(&own, archive().bytes().to_vec()).await;
+    let content_type = async || root.attributes(&own).await.unwrap().content_type.unwrap();
+    assert_eq!(content_type().await, "text/plain");
+    for state in ["restored", "already_there"] {
+        let ran = restore(&held, &[&backup], &bucket).await;
+        assert_eq!((ran.code, states(&ran)), (Some(0), vec![state.into()]));
+        assert_eq!(content_type().await, "application/x-gzip");
+    }
 }

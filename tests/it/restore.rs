@@ -198,12 +198,13 @@ impl Vault {
 }
 
 /// What came of the copies, by destination.
-fn fates(report: &RestoreReport) -> Vec<(String, &'static str)> {
+pub(crate) fn fates(report: &RestoreReport) -> Vec<(String, &'static str)> {
     let copies = report.backups.iter().flat_map(|backup| &backup.copies);
     copies
         .map(|copy| {
             let fate = match &copy.fate {
                 CopyFate::Used => "used",
+                CopyFate::Fetched => "fetched",
                 CopyFate::PassedOver(_) => "passed over",
                 CopyFate::NotNeeded => "not needed",
             };

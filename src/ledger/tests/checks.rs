@@ -65,6 +65,33 @@ fn what_was_seen_damaged_is_distrusted_whatever_fails_there_later() {
 }
 
 #[test]
+fn a_lost_copy_is_told_with_what_was_found_of_it_and_one_that_never_was_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut ledger, run, b2) = held(home.path());
+    let before = ledger.copies(&CopyFilter::default()).unwrap();
+    assert_eq!(ledger.lost_copies(server_id(1)).unwrap(), []);
+    list(&mut ledger, run, &[completed(2)], ListingSeen::Whole);
+    ledger
+        .record_copy_failure(run, b2, &key(1, 2), &failure("full"), at(70))
+        .unwrap();
+    assert_eq!(ledger.lost_copies(server_id(1)).unwrap(), []);
+    let (missing, of_missing) = bad(ArchiveFinding::Missing);
+    ledger
+        .record_bad_copy(run, b2, &key(1, 1), &missing, &of_missing, at(80))
+        .unwrap();
+    let lost = ledger.lost_copies(server_id(1)).unwrap();
+    let [lost] = lost.as_slice() else {
+        panic!("{lost:?}");
+    };
+    assert_eq!(
+        (lost.copy.key.clone(), lost.why.as_str()),
+        (key(1, 1), "bad")
+    );
+    assert_eq!(lost.copy.sha256, before[0].sha256);
+    assert_eq!(ledger.lost_copies(server_id(2)).unwrap(), []);
+}
+
+#[test]
 fn a_copy_that_was_only_missing_is_taken_over_when_it_comes_back() {
     let home = tempfile::tempdir().unwrap();
     let (mut ledger, run, b2) = held(home.path());

@@ -89,8 +89,15 @@ impl Restore<'_> {
             .broken
             .iter()
             .filter(|broken| subject == Some(broken.server));
+        let lost = match (choice, inventory.by, copies.first()) {
+            (BackupChoice::Of { moment, .. }, CopiesFrom::Ledger, Some(chosen)) => {
+                self.passed_over(chosen, *moment)
+            }
+            (BackupChoice::Backup(_) | BackupChoice::Of { .. }, _, _) => Vec::new(),
+        };
         let errors = errors
             .chain(broken.map(|broken| broken.failure.clone()))
+            .chain(lost)
             .collect();
         let found = self.ranked(&inventory, copies);
         let found = found.ok_or(Error::Choice(NoChoice::NothingHeld))?;
@@ -336,6 +343,22 @@ impl Chosen {
         }
     }
 
+    /// The backup with what came of each of its candidates, in their order; its digest stands only
+    /// where one of them was proved.
+    pub fn came_to(&self, state: RestoreState, fates: Vec<CopyFate>) -> RestoredBackup {
+        let used = self.candidates.iter().zip(&fates);
+        let used = used
+            .filter(|(_candidate, fate)| **fate == CopyFate::Used)
+            .map(|(candidate, _fate)| candidate.copy.sha256.to_hex())
+            .next();
+        RestoredBackup {
+            sha256: used,
+            state,
+            copies: self.with_fates(fates),
+            ..self.untried()
+        }
+    }
+
     /// The backup before anything was tried.
     pub fn untried(&self) -> RestoredBackup {
         RestoredBackup {
@@ -361,17 +384,18 @@ impl Chosen {
     }
 
     fn copies(&self, passed_over: &[Failure], then: Last) -> Vec<CopyConsidered> {
-        let mut fates = passed_over.iter().cloned().map(CopyFate::PassedOver);
-        let mut last = (then == Last::Used).then_some(CopyFate::Used);
+        let fates = passed_over.iter().cloned().map(CopyFate::PassedOver);
+        let last = (then == Last::Used).then_some(CopyFate::Used);
+        self.with_fates(fates.chain(last))
+    }
+
+    fn with_fates(&self, fates: impl IntoIterator<Item = CopyFate>) -> Vec<CopyConsidered> {
+        let mut fates = fates.into_iter();
         let candidates = self.candidates.iter().zip(&self.whys);
         candidates
             .map(|(candidate, why)| {
-                let fate = fates.next().or_else(|| last.take());
-                considered(
-                    &candidate.copy,
-                    why.clone(),
-                    fate.unwrap_or(CopyFate::NotNeeded),
-                )
+                let fate = fates.next().unwrap_or(CopyFate::NotNeeded);
+                considered(&candidate.copy, why.clone(), fate)
             })
             .chain(self.out_of_reach.iter().cloned())
             .collect()

@@ -5,15 +5,14 @@
 //! content type `application/x-gzip` (`panel-contract.md` sections 5 to 7). No sidecar is written: the place
 //! is the panel's, not a destination. An archive only gets its name once its digest held.
 
+mod bring;
 mod directory;
 mod there;
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::config::settings::DestinationSettings;
 use crate::config::settings::restore::DiskContent;
@@ -23,8 +22,6 @@ use crate::config::settings::restore::Existing;
 use crate::destination::Destination;
 use crate::destination::DestinationSpec;
 use crate::destination::RootRule;
-use crate::destination::SizeHint;
-use crate::model::content::Inspect;
 use crate::model::ids::BackupId;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
@@ -37,23 +34,22 @@ use crate::ops::restore::Restore;
 use crate::ops::restore::chosen::AllChosen;
 use crate::ops::restore::chosen::Chosen;
 use crate::ops::restore::chosen::Found;
+use crate::ops::restore::disk::bring::upload;
+use crate::ops::restore::disk::bring::write_file;
 use crate::ops::restore::disk::directory::Owner;
 use crate::ops::restore::disk::directory::make_server_directory;
 use crate::ops::restore::disk::directory::own;
 use crate::ops::restore::disk::directory::path_in;
+use crate::ops::restore::disk::directory::put_archive_right;
 use crate::ops::restore::disk::directory::refused;
 use crate::ops::restore::disk::there::There;
 use crate::ops::restore::source::NotRestored;
-use crate::ops::restore::source::Restored;
 use crate::report::restore::Coverage;
 use crate::report::restore::RestoreReport;
 use crate::report::restore::RestoreState;
 use crate::report::restore::RestoreTarget;
 use crate::report::restore::RestoredBackup;
 use crate::report::restore::TargetKind;
-use crate::transfer::pump::UploadSink;
-use crate::transfer::readback::PART_BYTES;
-use crate::transfer::sink::file::FileSink;
 use crate::transfer::sink::file::Occupied;
 
 /// A panel's backup disk.
@@ -75,6 +71,15 @@ struct Ids {
     backup: BackupId,
 }
 
+/// Whose ids those are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Under {
+    /// The backup's own.
+    Own,
+    /// A placeholder's, which the panel made.
+    Placeholder,
+}
+
 /// Why an archive is not at its place.
 enum NotPlaced {
     /// No copy could be read, or the disk refused while one was.
@@ -93,10 +98,11 @@ pub async fn restore(restore: &Restore<'_>, job: &DiskJob) -> Result<RestoreRepo
     let started_at = restore.shared.env.now();
     let disk = Disk::open(restore, &job.place, job.layout).await?;
     let mut coverage = Coverage::Whole;
-    let (found, errors, occupied) = match &job.what {
+    let (found, errors, under, occupied) = match &job.what {
         DiskContent::One(choice) => {
             let Found { found, errors } = restore.choose(choice).await?;
-            (vec![(Ids::of(&found), found)], errors, occupied(job))
+            let found = vec![(Ids::of(&found), found)];
+            (found, errors, Under::Own, occupied(job))
         }
         DiskContent::As {
             choice,
@@ -109,7 +115,8 @@ pub async fn restore(restore: &Restore<'_>, job: &DiskJob) -> Result<RestoreRepo
                 backup: *backup,
             };
             // What the panel made there is the placeholder: it is there to be replaced.
-            (vec![(ids, found)], errors, Occupied::Replace)
+            let found = vec![(ids, found)];
+            (found, errors, Under::Placeholder, Occupied::Replace)
         }
         DiskContent::All(servers) => {
             let Found { found, errors } = restore.choose_all(servers).await?;
@@ -119,7 +126,7 @@ pub async fn restore(restore: &Restore<'_>, job: &DiskJob) -> Result<RestoreRepo
             } = found;
             coverage = known;
             let found = found.into_iter().map(|chosen| (Ids::of(&chosen), chosen));
-            (found.collect(), errors, occupied(job))
+            (found.collect(), errors, Under::Own, occupied(job))
         }
     };
     let stored = found.iter().map(|(_, chosen)| chosen.subject.stored_bytes);
@@ -134,7 +141,10 @@ pub async fn restore(restore: &Restore<'_>, job: &DiskJob) -> Result<RestoreRepo
                 failure: Some(failure.clone()),
                 ..chosen.untried()
             },
-            Ok(disk) => disk.take(restore, *ids, chosen, occupied).await,
+            Ok(disk) => {
+                let taken = disk.take(restore, *ids, chosen, under, occupied);
+                taken.await
+            }
         };
         backups.push(backup);
     }
@@ -245,9 +255,11 @@ impl Disk {
         restore: &Restore<'_>,
         ids: Ids,
         chosen: &Chosen,
+        under: Under,
         occupied: Occupied,
     ) -> RestoredBackup {
-        match self.try_take(restore, ids, chosen, occupied).await {
+        let taken = self.try_take(restore, ids, chosen, under, occupied);
+        match taken.await {
             Ok(backup) => backup,
             Err(NotPlaced::Missed(missed)) => chosen.missed(&missed),
             Err(NotPlaced::NotKept(passed_over, failure)) => chosen.not_kept(&passed_over, failure),
@@ -268,31 +280,37 @@ impl Disk {
         restore: &Restore<'_>,
         ids: Ids,
         chosen: &Chosen,
+        under: Under,
         occupied: Occupied,
     ) -> Result<RestoredBackup, NotPlaced> {
         let there = self
             .look(restore, ids, chosen)
             .await
             .map_err(NotPlaced::Refused)?;
+        let mut notes = vec![self.note(ids)];
         match (there, occupied) {
             (There::This, _) => {
+                notes.extend(self.put_right(ids, chosen).await?);
                 return Ok(RestoredBackup {
                     state: RestoreState::AlreadyThere,
                     sha256: Some(chosen.subject.sha256.to_hex()),
-                    notes: vec![self.note(ids)],
+                    notes,
                     ..chosen.untried()
                 });
             }
             (There::Other(bytes), Occupied::Refuse) => {
                 return Err(NotPlaced::Refused(self.occupied(ids, bytes)));
             }
-            (There::Other(_), Occupied::Replace) => {
+            // The same bytes with another content type are nothing that would be lost.
+            (There::Mistyped, _) | (There::Other(_), Occupied::Replace) => {
                 let is_a_copy = self.is_a_copy(ids, chosen).await;
                 if is_a_copy.map_err(NotPlaced::Refused)? {
                     return Err(NotPlaced::Refused(self.a_copy(ids)));
                 }
             }
-            (There::Nothing, Occupied::Refuse | Occupied::Replace) => {}
+            (There::Nothing, Occupied::Refuse | Occupied::Replace) => {
+                notes.extend(nothing_was_there(ids, under));
+            }
         }
         match self {
             Self::Directory {
@@ -301,9 +319,9 @@ impl Disk {
                 owner,
             } => {
                 let path = path_in(root, *layout, ids);
-                let mut notes = vec![self.note(ids)];
                 if *layout == DiskLayout::Pelican {
-                    make_server_directory(&path, *owner).map_err(NotPlaced::Refused)?;
+                    let made = make_server_directory(&path, *owner);
+                    notes.extend(made.map_err(NotPlaced::Refused)?);
                 }
                 let passed_over = write_file(restore, chosen, &path, occupied).await?;
                 notes.extend(own(&path, *owner));
@@ -311,9 +329,32 @@ impl Disk {
             }
             Self::Bucket(bucket) => {
                 let passed_over = upload(restore, chosen, bucket, ids.key()).await?;
-                Ok(chosen.restored(&passed_over, vec![self.note(ids)]))
+                Ok(chosen.restored(&passed_over, notes))
             }
         }
+    }
+
+    /// Gives an archive that is there already what the panel's node needs beside its bytes, unless it is a
+    /// copy of ours: a restore that was killed, or somebody's hand, may have left it without. Says what could
+    /// not be done.
+    async fn put_right(&self, ids: Ids, chosen: &Chosen) -> Result<Vec<String>, NotPlaced> {
+        let Self::Directory {
+            root,
+            layout,
+            owner,
+        } = self
+        else {
+            return Ok(Vec::new());
+        };
+        let is_a_copy = self.is_a_copy(ids, chosen).await;
+        if is_a_copy.map_err(NotPlaced::Refused)? {
+            return Ok(Vec::new());
+        }
+        Ok(put_archive_right(
+            &path_in(root, *layout, ids),
+            *layout,
+            *owner,
+        ))
     }
 
     fn note(&self, ids: Ids) -> String {
@@ -331,75 +372,21 @@ impl Disk {
     }
 }
 
+/// A panel keeps the archive of a completed backup where this disk has none of a placeholder.
+fn nothing_was_there(ids: Ids, under: Under) -> Option<String> {
+    match under {
+        Under::Own => None,
+        Under::Placeholder => Some(format!(
+            "nothing was there before: check that the panel has completed the placeholder {}, that it is a \
+             backup of the server {}, and that this is where the panel keeps it",
+            ids.backup, ids.server
+        )),
+    }
+}
+
 /// What follows the bucket in a URL.
 fn prefix_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let (_, prefix) = rest.split_once('/')?;
     Some(prefix.trim_matches('/')).filter(|prefix| !prefix.is_empty())
-}
-
-/// Writes the archive beside its place and renames it there once it is proved. Says why copies before
-/// the one that served were of no use.
-async fn write_file(
-    restore: &Restore<'_>,
-    chosen: &Chosen,
-    path: &Path,
-    occupied: Occupied,
-) -> Result<Vec<Failure>, NotPlaced> {
-    let place = || path.display().to_string();
-    let make = async |_: &_, stream| {
-        FileSink::begin(path, occupied, stream)
-            .await
-            .map_err(|error| error.failure(Scope::Destination, place()))
-    };
-    let Restored {
-        back, passed_over, ..
-    } = restore
-        .read(chosen, PART_BYTES, Inspect::WhenNeeded, make)
-        .await
-        .map_err(NotPlaced::Missed)?;
-    match back.sink.keep(&back.content).await {
-        Ok(()) => Ok(passed_over),
-        Err(error) => {
-            let failure = error.failure(Scope::Destination, place());
-            Err(NotPlaced::NotKept(passed_over, failure))
-        }
-    }
-}
-
-/// Uploads the archive; it becomes visible, or takes the place of another, once it is proved. Says as
-/// [`write_file`].
-async fn upload(
-    restore: &Restore<'_>,
-    chosen: &Chosen,
-    bucket: &Destination,
-    key: ObjectKey,
-) -> Result<Vec<Failure>, NotPlaced> {
-    let failed = |error: crate::destination::Error| {
-        error.failure(Scope::Destination, bucket.location().to_owned())
-    };
-    let part_bytes = bucket.part_bytes(SizeHint::Known(chosen.subject.archive_bytes));
-    let make = async |_: &_, stream| {
-        let journal = Arc::clone(&restore.shared.journal);
-        let begun = bucket.begin(key.clone(), stream, part_bytes, journal);
-        let upload = begun.await.map_err(failed)?;
-        Ok(UploadSink {
-            destination: bucket.clone(),
-            upload: Box::new(upload),
-        })
-    };
-    let Restored {
-        back, passed_over, ..
-    } = restore
-        .read(chosen, part_bytes, Inspect::WhenNeeded, make)
-        .await
-        .map_err(NotPlaced::Missed)?;
-    let stored = match back.sink.upload.verify(&back.content).await {
-        Ok(verified) => verified.commit(restore.shared.env.now()).await,
-        Err(error) => Err(error),
-    };
-    match stored {
-        Ok(_stored) => Ok(passed_over),
-        Err(error) => Err(NotPlaced::NotKept(passed_over, failed(error))),
-    }
 }

@@ -30,7 +30,7 @@ use crate::transfer::unseal::Identities;
 /// Extracts one archive into a directory.
 ///
 /// # Errors
-/// Those of [`Restore::choose`].
+/// [`Error::Extract`] when the directory may not be extracted into; those of [`Restore::choose`].
 pub async fn restore(restore: &Restore<'_>, job: &ExtractJob) -> Result<RestoreReport, Error> {
     let started_at = restore.shared.env.now();
     let target = Target {
@@ -41,6 +41,7 @@ pub async fn restore(restore: &Restore<'_>, job: &ExtractJob) -> Result<RestoreR
         },
         include: job.include.clone(),
     };
+    ExtractSink::look(&target)?;
     let Found {
         found: chosen,
         errors,

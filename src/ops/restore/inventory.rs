@@ -14,8 +14,10 @@ use crate::ledger;
 use crate::ledger::CopyFilter;
 use crate::ledger::Ledger;
 use crate::model::choice::BackupChoice;
+use crate::model::choice::Moment;
 use crate::model::holding::HeldCopy;
 use crate::model::ids::BackupId;
+use crate::model::ids::DestinationName;
 use crate::model::ids::ServerId;
 use crate::model::outcome::Failure;
 use crate::model::outcome::FailureKind;
@@ -28,6 +30,7 @@ use crate::ops::described::described;
 use crate::ops::restore::Restore;
 use crate::ops::setup;
 use crate::ops::setup::OpenedPlaces;
+use crate::plan::restore::is_passed_over;
 
 /// Whose copies are looked for; more may be found.
 #[derive(Debug, Clone, Copy)]
@@ -210,6 +213,30 @@ impl Restore<'_> {
         failure
     }
 
+    /// Newer backups than the chosen one that the moment includes and of which every copy is lost by the
+    /// ledger's account: why each of these copies can't be used.
+    pub(super) fn passed_over(&self, chosen: &HeldCopy, moment: Moment) -> Vec<Failure> {
+        let ledger = Ledger::open_read_only(&self.settings.ledger);
+        let lost = match ledger.and_then(|ledger| ledger.lost_copies(chosen.server)) {
+            Ok(lost) => lost,
+            Err(error) => {
+                tracing::warn!(
+                    "whether copies of newer backups are lost could not be read: {}",
+                    chain(&error)
+                );
+                return Vec::new();
+            }
+        };
+        let zone = self.shared.env.zone();
+        lost.iter()
+            .filter(|lost| is_passed_over(&lost.copy, chosen, moment, &zone))
+            .map(|lost| {
+                let why = format!("the ledger records it as lost ({})", lost.why);
+                unusable(&lost.copy.destination, lost.copy.backup, &why)
+            })
+            .collect()
+    }
+
     /// What the ledger records; opened to be read, it waits for nobody.
     fn recorded(&self, sought: Sought<'_>) -> Result<Vec<HeldCopy>, ledger::Error> {
         let ledger = Ledger::open_read_only(&self.settings.ledger)?;
@@ -337,11 +364,16 @@ pub(in crate::ops) fn broken_copy(
             sidecar.stored.bytes
         ),
     };
+    unusable(place.name(), backup, &why)
+}
+
+/// A copy of a backup, or what should be one, is of no use.
+fn unusable(place: &DestinationName, backup: BackupId, why: &str) -> Failure {
     Failure {
         scope: Scope::Backup,
         id: backup.to_string(),
         kind: FailureKind::Integrity,
-        message: format!("the copy at {} can't be used: {why}", place.name()),
+        message: format!("the copy at {place} can't be used: {why}"),
         hint: "`nestegg verify --repair` makes a new one from another copy, or from the panel"
             .to_owned(),
     }

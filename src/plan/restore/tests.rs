@@ -135,6 +135,34 @@ fn what_means_nothing_or_too_much_is_refused_with_what_there_is() {
 }
 
 #[test]
+fn a_lost_copy_is_passed_over_when_its_backup_would_have_been_chosen() {
+    let chosen = copy(1, "Survival", 2, "2026-11-02T03:00:00Z", "b2");
+    for (lost, moment, is_told) in [
+        ("2026-11-03T03:00:00Z", "latest", true),
+        ("2026-11-03T03:00:00Z", "2026-11-03", true),
+        ("2026-11-03T03:00:00Z", "2026-11-02", false),
+        ("2026-11-01T03:00:00Z", "latest", false),
+    ] {
+        let Ok(BackupChoice::Of { moment, .. }) = format!("Survival:{moment}").parse() else {
+            panic!("{moment}");
+        };
+        let told = |of| {
+            let lost = copy(of, "Survival", 5, lost, "nas");
+            is_passed_over(&lost, &chosen, moment, &TimeZone::UTC)
+        };
+        assert_eq!(told(1), is_told, "{lost} {moment}");
+        assert!(!told(2), "of another server");
+    }
+    let same = copy(1, "Survival", 2, "2026-11-02T03:00:00Z", "nas");
+    assert!(!is_passed_over(
+        &same,
+        &chosen,
+        Moment::Latest,
+        &TimeZone::UTC
+    ));
+}
+
+#[test]
 fn one_uuid_at_two_servers_is_no_choice() {
     let mut copies = held();
     copies.push(copy(3, "Lobby", 1, "2026-11-01T03:00:00Z", "b2"));

@@ -91,23 +91,14 @@ fn failed_io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Err
 }
 
 impl Stage {
+    /// Looks whether `target` may be extracted into, without making anything.
+    pub(super) fn look(target: &Path, overwrite: Overwrite) -> Result<(), Error> {
+        find(target, overwrite).map(|_found| ())
+    }
+
     /// Makes, or clears, and locks the staging directory for `target`.
     pub(super) fn make(target: &Path, overwrite: Overwrite) -> Result<Self, Error> {
-        let absolute = std::path::absolute(target).map_err(failed_io("resolve", target))?;
-        let found = look(&absolute)?;
-        if let (Found::Full { is_unfinished }, Overwrite::Never) = (&found, overwrite) {
-            return Err(Error::NotEmpty {
-                path: target.to_owned(),
-                is_unfinished: *is_unfinished,
-            });
-        }
-        // An existing directory may be named through links; a new one has only its parent to resolve.
-        let real = match &found {
-            Found::Nothing => real_place(&absolute, target)?,
-            Found::Empty(_) | Found::Full { .. } => {
-                fs::canonicalize(&absolute).map_err(failed_io("resolve", target))?
-            }
-        };
+        let (found, real) = find(target, overwrite)?;
         match found {
             Found::Nothing => Self::beside(target, &real, None),
             Found::Empty(metadata) => {
@@ -294,6 +285,26 @@ fn settle(root: OwnedFd, directories: &[NotedDirectory]) -> Result<(), Error> {
 fn open(path: &Path) -> Result<OwnedFd, Error> {
     let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open(path, how, Mode::empty()).map_err(failed("open", path))
+}
+
+/// What stands at `target`, if it may be extracted into, and where that really is.
+fn find(target: &Path, overwrite: Overwrite) -> Result<(Found, PathBuf), Error> {
+    let absolute = std::path::absolute(target).map_err(failed_io("resolve", target))?;
+    let found = look(&absolute)?;
+    if let (Found::Full { is_unfinished }, Overwrite::Never) = (&found, overwrite) {
+        return Err(Error::NotEmpty {
+            path: target.to_owned(),
+            is_unfinished: *is_unfinished,
+        });
+    }
+    // An existing directory may be named through links; a new one has only its parent to resolve.
+    let real = match &found {
+        Found::Nothing => real_place(&absolute, target)?,
+        Found::Empty(_) | Found::Full { .. } => {
+            fs::canonicalize(&absolute).map_err(failed_io("resolve", target))?
+        }
+    };
+    Ok((found, real))
 }
 
 fn look(target: &Path) -> Result<Found, Error> {

@@ -156,6 +156,11 @@ impl Error {
                 "the next run tries again; proxies in front of a node may cut long downloads".to_owned()
             }
             Self::Changed { .. } => "the next run starts over".to_owned(),
+            Self::Copy { source, .. } if source.is_missing_object() => {
+                "`nestegg verify --repair` makes it anew from another copy, or from the panel; if other copies \
+                 there are missing as well, look whether another disk is mounted"
+                    .to_owned()
+            }
             Self::Copy { source, .. } => source.hint(),
         }
     }
@@ -164,6 +169,8 @@ impl Error {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Link(error) => error.retry(),
+            // The store does not have it: asking again brings nothing, where an upload can be begun again.
+            Self::Copy { source, .. } if source.is_missing_object() => Retry::Never,
             Self::Copy { source, .. } => source.retry(),
             Self::Gone { .. } | Self::Changed { .. } => Retry::Never,
             Self::Busy {

@@ -64,12 +64,40 @@ async fn each_ending_has_its_exit_code() {
         part.stdout
     );
     let not_empty = run(&held, &[]).await;
-    assert_eq!(not_empty.code, Some(1), "{}", not_empty.stderr);
+    assert_eq!(not_empty.code, Some(2), "{}", not_empty.stderr);
+    assert!(
+        not_empty.stderr.contains("is not empty") && not_empty.stderr.contains("--force"),
+        "{}",
+        not_empty.stderr
+    );
     let too_long = run(&held, &["--force", "--json"]).await;
     assert_eq!(too_long.code, Some(3), "{}", too_long.stderr);
     assert_eq!(too_long.json()["backups"][0]["state"], "in_part");
     let whole = run(&held, &["--force", "--include", "world"]).await;
     assert_eq!((whole.code, whole.stderr.as_str()), (Some(0), ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_may_not_be_extracted_into_is_refused_before_anything_is_looked_for() {
+    let held = Held::of(Members::new().file("ops.json", "[]").archive()).await;
+    let out = held.world.path("out");
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join("mine"), "mine").unwrap();
+    std::fs::write(held.world.path("file"), "").unwrap();
+    std::fs::remove_dir_all(held.world.offsite()).unwrap();
+    let before = held.everything();
+    for (out, said) in [
+        ("out", "is not empty"),
+        ("file", "is not a directory"),
+        ("missing/out", "could not find the directory above"),
+    ] {
+        let args = arguments(&held, &held.world.path(out), &[]);
+        let ran = held.world.run(&args).await;
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("offsite"), "{}", ran.stderr);
+    }
+    assert_eq!(held.everything(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,15 +8,19 @@ use std::sync::Mutex;
 use nestegg::model::finding::CheckedCopy;
 use nestegg::model::outcome::BackupOutcome;
 use nestegg::model::outcome::FailureKind;
+use nestegg::model::retry::Retry;
 use nestegg::transfer::observer::Observer;
 use nestegg::transfer::observer::Silent;
 use nestegg::transfer::observer::TransferLabel;
 use nestegg::transfer::observer::TransferTicket;
+use nestegg::transfer::source::CopySource;
+use nestegg::transfer::source::Source;
 use serde_json::Value;
 
 use super::Vault;
 use super::fates;
 use crate::support::archive::Archive;
+use crate::support::held::Held;
 use crate::support::servers::root::Root;
 
 const OUTPUT: [&str; 4] = ["restore", "Survival:latest", "--output", "got.tar.gz"];
@@ -102,6 +106,81 @@ async fn with_no_copy_left_nothing_is_written_and_the_code_is_4() {
     let kinds: Vec<_> = report.failures().map(|failure| failure.kind).collect();
     assert_eq!(kinds, [FailureKind::Integrity, FailureKind::NotFound]);
     vault.assert_nothing_else(&[]);
+}
+
+#[tokio::test]
+async fn a_newer_backup_of_which_every_copy_is_lost_is_told_where_it_would_have_been_chosen() {
+    let vault = Vault::in_two_folders(Archive::small(1)).await;
+    let newer = Archive::small(2);
+    let lost = vault.world.panel.add_backup(vault.server, "newer", newer);
+    vault.mirror().await;
+    let key = format!("{}/{lost}.tar.gz", vault.server);
+    for name in ["near", "far"] {
+        vault.root(name).remove(&key).await;
+    }
+    let ran = vault.world.run(&["verify"]).await;
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    let ran = vault.world.run(&[&OUTPUT[..], &["--json"]].concat()).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    vault.assert_restored("got.tar.gz");
+    let document = ran.json();
+    assert_eq!(document["outcome"], "ok");
+    let told = document["errors"].as_array().unwrap();
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (told, name) in told.iter().zip(["far", "near"]) {
+        assert_eq!(
+            (&told["scope"], &told["id"], &told["kind"]),
+            (
+                &"backup".into(),
+                &lost.to_string().into(),
+                &"integrity".into()
+            )
+        );
+        let said = format!(
+            "the copy at {name} can't be used: the ledger records it as lost (the copy at `{name}` is bad: \
+             the archive is missing)"
+        );
+        assert_eq!(told["message"], said);
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+    }
+    // Who names the older backup, or a moment before the newer one, passes nothing over.
+    let by_uuid = vault.backup.to_string();
+    let completed_at = document["backups"][0]["completed_at"].as_str().unwrap();
+    let until = format!("Survival:{}Z", completed_at.get(..19).unwrap());
+    for choice in [by_uuid, until] {
+        let args = ["restore", &choice, "--output", "got.tar.gz", "--force"];
+        let ran = vault.world.run(&args).await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{choice}");
+    }
+    // A copy that is there again is no lost one.
+    let args = ["mirror", "--panel", &vault.world.panel.url()];
+    let ran = vault
+        .world
+        .run(&[&args[..], &["--server", "*", "--to", "near"]].concat())
+        .await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let ran = vault
+        .world
+        .run(&[&OUTPUT[..], &["--json", "--force"]].concat())
+        .await;
+    assert_eq!(ran.json()["backups"][0]["backup"], lost.to_string());
+    assert_eq!(ran.json()["errors"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_copy_that_is_not_there_is_asked_for_once_and_the_hint_says_how_to_have_it_again() {
+    let held = Held::of(Archive::small(1)).await;
+    std::fs::remove_file(held.archive_path()).unwrap();
+    let candidate = held.candidates().await.remove(0);
+    let mut source = Source::Copy(CopySource::new(candidate.destination, candidate.copy.key));
+    let error = source.open(0).await.unwrap_err();
+    assert_eq!(error.kind(), FailureKind::NotFound);
+    assert_eq!(error.retry(), Retry::Never);
+    assert_eq!(
+        error.hint(),
+        "`nestegg verify --repair` makes it anew from another copy, or from the panel; if other copies there are \
+         missing as well, look whether another disk is mounted"
+    );
 }
 
 #[tokio::test]

@@ -3,12 +3,17 @@
 use std::fs;
 use std::fs::DirBuilder;
 use std::fs::File;
+use std::fs::Permissions;
 use std::io;
 use std::io::Read as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
+
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
 
 use crate::config::settings::restore::DiskLayout;
 use crate::model::checksum::Algorithm;
@@ -21,6 +26,8 @@ use crate::ops::restore::disk::Ids;
 
 /// The mode of a directory that Pelican's daemon makes for a server's backups.
 const PRIVATE_DIRECTORY: u32 = 0o700;
+/// The mode of an archive that a daemon makes.
+const PRIVATE_FILE: u32 = 0o600;
 
 /// Who owns a node's backup directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,21 +69,20 @@ pub(super) fn refused(path: &Path, error: &io::Error) -> Failure {
     }
 }
 
-/// Makes the directory of a server, as Pelican's daemon does.
-pub(super) fn make_server_directory(archive: &Path, owner: Owner) -> Result<(), Failure> {
+/// Makes the directory of a server as Pelican's daemon does, or puts right the one that is there; says what
+/// is to be done when it may not be like that.
+pub(super) fn make_server_directory(
+    archive: &Path,
+    owner: Owner,
+) -> Result<Option<String>, Failure> {
     let Some(directory) = archive.parent() else {
-        return Ok(());
+        return Ok(None);
     };
     match DirBuilder::new().mode(PRIVATE_DIRECTORY).create(directory) {
-        Ok(()) => {
-            if let Some(note) = own(directory, owner) {
-                tracing::warn!("{note}");
-            }
-            Ok(())
-        }
+        Ok(()) => Ok(own(directory, owner)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             match fs::symlink_metadata(directory) {
-                Ok(found) if found.is_dir() => Ok(()),
+                Ok(found) if found.is_dir() => Ok(put_right(directory, owner, PRIVATE_DIRECTORY)),
                 Ok(_) => Err(refused(
                     directory,
                     &io::Error::from(io::ErrorKind::NotADirectory),
@@ -86,6 +92,42 @@ pub(super) fn make_server_directory(archive: &Path, owner: Owner) -> Result<(), 
         }
         Err(error) => Err(refused(directory, &error)),
     }
+}
+
+/// Gives an archive that is there already the owner and mode of a new one, and so the directory of its
+/// server, if it has one; says what is to be done when that is not allowed.
+pub(super) fn put_archive_right(path: &Path, layout: DiskLayout, owner: Owner) -> Vec<String> {
+    let directory = match layout {
+        DiskLayout::Pterodactyl => None,
+        DiskLayout::Pelican => path.parent(),
+    };
+    let directory = directory.and_then(|at| put_right(at, owner, PRIVATE_DIRECTORY));
+    let archive = put_right(path, owner, PRIVATE_FILE);
+    directory.into_iter().chain(archive).collect()
+}
+
+/// Gives something that is there already the owner of the backup directory and a mode. The mode stays as it
+/// is when the owner has to: it may be what lets the daemon read it.
+fn put_right(path: &Path, owner: Owner, mode: u32) -> Option<String> {
+    if let Some(note) = own(path, owner) {
+        return Some(note);
+    }
+    let found = fs::symlink_metadata(path).ok()?;
+    if found.permissions().mode() & 0o7777 == mode {
+        return None;
+    }
+    // By its descriptor: a name could meanwhile be a link to something else.
+    let how = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let changed = rustix::fs::open(path, how, Mode::empty())
+        .map_err(io::Error::from)
+        .and_then(|opened| File::from(opened).set_permissions(Permissions::from_mode(mode)));
+    changed.err().map(|error| {
+        format!(
+            "`{}` could not be given the mode that the daemon gives it ({error}): give it with \
+             `chmod {mode:o}`",
+            path.display()
+        )
+    })
 }
 
 /// Gives a file the owner of the backup directory; says what is to be done when that is not allowed.

@@ -23,12 +23,18 @@ use crate::transfer::observer::TransferLabel;
 use crate::transfer::source::CopySource;
 use crate::transfer::source::Source;
 
+/// The content types with which a panel's node restores an object of its bucket, to the letter
+/// (`panel-contract.md` section 5).
+const RESTORED_TYPES: [&str; 2] = ["application/x-gzip", "application/gzip"];
+
 /// What is under an archive's name already.
 pub(super) enum There {
     /// Nothing.
     Nothing,
     /// The same archive.
     This,
+    /// The same archive, with a content type with which the panel's node does not restore it.
+    Mistyped,
     /// Something else, of so many bytes.
     Other(u64),
 }
@@ -69,15 +75,20 @@ impl Disk {
             Self::Bucket(bucket) => {
                 let key = ids.key();
                 let found = match bucket.read(&key, 0).await {
-                    Ok(read) => read.length_bytes,
+                    Ok(read) => read,
                     Err(error) if error.kind() == FailureKind::NotFound => {
                         return Ok(There::Nothing);
                     }
                     Err(error) => return Err(self.failed(&error)),
                 };
-                if found != bytes {
-                    return Ok(There::Other(found));
+                if found.length_bytes != bytes {
+                    return Ok(There::Other(found.length_bytes));
                 }
+                let is_restorable = !bucket.keeps_content_types()
+                    || RESTORED_TYPES
+                        .map(Some)
+                        .contains(&found.content_type.as_deref());
+                drop(found);
                 let source = Source::Copy(CopySource::new(bucket.clone(), key));
                 let label = TransferLabel {
                     server_name: chosen.subject.server_name.clone(),
@@ -85,10 +96,12 @@ impl Disk {
                     backup: ids.backup,
                 };
                 let got = transfer::identify(source, bytes, &label, &restore.shared).await?;
-                Ok(if got == *wanted {
+                Ok(if got != *wanted {
+                    There::Other(bytes)
+                } else if is_restorable {
                     There::This
                 } else {
-                    There::Other(bytes)
+                    There::Mistyped
                 })
             }
         }
