@@ -328,7 +328,7 @@ mod tests {
         let flags = mirror_flags(
             "nestegg mirror --panel main --panel https://p.example.com --api-key-file k --server a b --server c* \
              --all-servers --exclude test-* --to ./x s3://b/p --newest 3 --since 30d --transfers 4 \
-             --limit-rate 20MiB --max-duration 5h --create=nightly --dry-run --require-checksum --shard 1/4 \
+             --limit-rate 20MiB --max-duration 5h --dry-run --require-checksum --shard 1/4 \
              --retry-lock 10m --encrypt-to age1x",
         );
         let selectors = |words: &[&str]| -> Vec<ServerSelector> {
@@ -350,9 +350,7 @@ mod tests {
                 transfers: Some(4),
                 limit_rate: Some(20 * 1024 * 1024),
                 max_duration: Some(Duration::from_hours(5)),
-                create: Some(CreateBackup {
-                    name: Some("nightly".to_owned())
-                }),
+                create: None,
                 mode: Some(Mode::DryRun),
                 need: Some(DigestNeed::Required),
                 shard: Some(Share { index: 1, of: 4 }),
@@ -367,6 +365,9 @@ mod tests {
     fn create_needs_no_name_and_takes_none_from_the_next_word() {
         let flags = mirror_flags("nestegg mirror --create --server a");
         assert_eq!(flags.create, Some(CreateBackup { name: None }));
+        let name = Some("nightly".to_owned());
+        let flags = mirror_flags("nestegg mirror --create=nightly");
+        assert_eq!(flags.create, Some(CreateBackup { name }));
         assert!(refusal("nestegg mirror --create nightly").contains("'nightly'"));
         assert_eq!(mirror_flags("nestegg mirror"), MirrorFlags::default());
     }
@@ -387,6 +388,7 @@ mod tests {
                 "nestegg mirror --newest 1 --backup 6fdff738-bf44-4933-824f-489198dda9e6",
                 "cannot be used with",
             ),
+            ("nestegg mirror --create --shard 1/4", "cannot be used with"),
             ("nestegg mirror --api-key x", "--api-key-file"),
             ("nestegg mirorr", "mirror"),
             ("nestegg -v -q status", "cannot be used with"),

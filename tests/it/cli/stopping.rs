@@ -213,7 +213,8 @@ async fn a_run_that_waits_for_a_silent_store_can_be_stopped() {
 
 #[tokio::test]
 async fn a_second_signal_stops_at_once() {
-    let (world, server, _) = World::with_backup(Archive::small(1)).await;
+    let world = World::new().await;
+    let server = world.panel.add_server("Survival");
     // Whether the panel makes a backup is waited for, unless told twice.
     world
         .panel

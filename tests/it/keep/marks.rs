@@ -103,7 +103,7 @@ async fn a_mark_that_the_ledger_lost_is_told_by_a_check_and_taken_back_by_a_rebu
 
 #[tokio::test]
 async fn copies_that_are_made_later_or_anew_bear_the_mark() {
-    let marked = Marked::of(1).await;
+    let marked = Marked::of(2).await;
     assert_eq!(marked.run(&["keep", &marked.backup(0)]).await.code, Some(0));
     let mark = marked.sidecar("nas", 0)["kept"].clone();
     assert_ne!(mark, Value::Null);
