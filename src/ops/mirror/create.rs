@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::sync::OwnedRwLockWriteGuard;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::settings::CreateBackup;
@@ -72,10 +73,18 @@ async fn one(run: &Run, wish: &FreshWish) -> Result<Gathered, ledger::Error> {
     let Some(new) = &run.settings.create else {
         return Ok(Gathered::default());
     };
+    let turn = turns::to_make(run, wish.server.id).await;
+    if run.is_stopping() {
+        return Ok(Gathered::default());
+    }
+    if run.is_past_deadline() {
+        run.limit_came();
+        return Ok(Gathered::default());
+    }
     let made = tokio::select! {
         biased;
         () = run.unrecordable.cancelled() => return Ok(Gathered::default()),
-        made = fresh(run, &wish.panel, &wish.server, new) => made?,
+        made = fresh(run, &wish.panel, &wish.server, new, turn) => made?,
     };
     // Made or not: the newest of those that there are may be others than those before.
     let mut gathered = gather::again(run, &wish.panel, &wish.server, &wish.before).await?;
@@ -83,7 +92,7 @@ async fn one(run: &Run, wish: &FreshWish) -> Result<Gathered, ledger::Error> {
     Ok(gathered)
 }
 
-/// Asks for a backup and waits until it is completed.
+/// Asks for a backup and waits until it is completed; the turn is over once it is protected.
 ///
 /// The failure within is about the server; existing backups are mirrored all the same.
 ///
@@ -94,15 +103,8 @@ async fn fresh(
     panel: &Arc<PanelTarget>,
     server: &Arc<Server>,
     wish: &CreateBackup,
+    turn: Option<OwnedRwLockWriteGuard<()>>,
 ) -> Result<Result<(), Failure>, ledger::Error> {
-    let turn = turns::to_make(run, server.id).await;
-    if run.is_stopping() {
-        return Ok(Ok(()));
-    }
-    if run.is_past_deadline() {
-        run.limit_came();
-        return Ok(Ok(()));
-    }
     let new = NewBackup::named(wish.name.clone());
     let backup = match panel.client.create_backup(&server.id, &new).await {
         Ok(backup) => backup,

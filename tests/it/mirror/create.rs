@@ -96,6 +96,20 @@ async fn when_the_panel_makes_none_the_newest_is_one_that_is_there() {
     assert_eq!((report.backups_seen, report.backups.len()), (2, 1));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn when_time_is_up_no_backup_is_asked_for_and_no_server_is_looked_at_again() {
+    let (world, server, _) = World::with_backup(Archive::small(1)).await;
+    world.panel.before(Call::BackupsOf(server), |_| {
+        std::thread::sleep(Duration::from_millis(1100));
+    });
+    let ran = world.mirror(&["--create", "--max-duration", "1s"]).await;
+    assert_eq!(ran.code, Some(10), "{}", ran.stderr);
+    let lists = world.panel.requests();
+    let lists = lists.iter().filter(|one| one.path.ends_with("/backups"));
+    assert!(lists.count() <= 1);
+    assert_eq!(world.panel.backups_of(server).len(), 1);
+}
+
 #[tokio::test]
 async fn machines_that_share_the_work_do_not_each_have_a_backup_made() {
     let (world, server, _) = World::with_backup(Archive::small(1)).await;
