@@ -35,10 +35,14 @@ use crate::model::outcome::FailureKind;
 /// When the copy at a destination was verified that was verified the longest ago.
 pub(super) const OLDEST_VERIFIED: &str = "SELECT min(verified_at) FROM copies
       WHERE destination_id = ?1 AND state = 'verified' AND verified_at IS NOT NULL";
-/// How many copies at a destination were never verified since they were made.
+/// How many copies at a destination were never verified since they were made, counted no further than this.
 pub(super) const NEVER_VERIFIED: &str =
-    "SELECT count(*) FROM copies INDEXED BY copies_by_verification
-      WHERE destination_id = ?1 AND state = 'verified' AND verified_at IS NULL";
+    "SELECT count(*) FROM (SELECT 1 FROM copies INDEXED BY copies_by_verification
+      WHERE destination_id = ?1 AND state = 'verified' AND verified_at IS NULL LIMIT ?2)";
+/// The same of those that were.
+pub(super) const ONCE_VERIFIED: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM copies INDEXED BY copies_by_verification
+      WHERE destination_id = ?1 AND state = 'verified' AND verified_at IS NOT NULL LIMIT ?2)";
 
 /// One copy in this ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -364,12 +368,11 @@ impl Ledger {
     pub fn verified_since(&self, filter: &CopyFilter) -> Result<Vec<DestinationVerified>, Error> {
         self.read("read when copies were verified", |tx| {
             let mut oldest = tx.prepare_cached(OLDEST_VERIFIED)?;
-            let mut never = tx.prepare_cached(NEVER_VERIFIED)?;
             let mut verified = Vec::new();
             for (id, destination) in query::destinations(tx, filter)? {
                 let oldest_verified_at =
                     oldest.query_row([id], |row| rows::timestamp_if_any(row, 0))?;
-                let never = never.query_row([id], |row| rows::bytes(row, 0))?;
+                let never = never_verified(tx, id)?;
                 if never > 0 || oldest_verified_at.is_some() {
                     verified.push(DestinationVerified {
                         destination,
@@ -382,6 +385,28 @@ impl Ledger {
             Ok(verified)
         })
     }
+}
+
+/// Of a million copies, most are either verified or not: the few are counted, and the rest is what
+/// is left of all.
+fn never_verified(tx: &Transaction<'_>, destination: i64) -> Result<u64, Fault> {
+    let held: u64 = tx
+        .prepare_cached(
+            "SELECT coalesce(sum(copies), 0) FROM copy_totals WHERE destination_id = ?1",
+        )?
+        .query_row([destination], |row| rows::bytes(row, 0))?;
+    let half = held / 2 + 1;
+    let counted = |query| {
+        tx.prepare_cached(query)?
+            .query_row(params![destination, half.cast_signed()], |row| {
+                rows::bytes(row, 0)
+            })
+    };
+    let never = counted(NEVER_VERIFIED)?;
+    if never < half {
+        return Ok(never);
+    }
+    Ok(held.saturating_sub(counted(ONCE_VERIFIED)?))
 }
 
 fn copy_to_check(row: &Row<'_>) -> rusqlite::Result<CopyToCheck> {

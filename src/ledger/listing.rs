@@ -261,6 +261,12 @@ pub(super) fn known_backup(tx: &Transaction<'_>, of: BackupOf) -> Result<(i64, B
     Ok((server_row, row))
 }
 
+/// What most rows of most listings come to: nothing of them changed, and no index has to.
+pub(super) const SEEN_AGAIN: &str = "UPDATE backups SET last_seen_at = ?10
+  WHERE server_id = ?1 AND uuid = ?2 AND name = ?3 AND state = ?4 AND is_locked = ?5 AND created_at = ?6
+    AND completed_at IS ?7 AND archive_bytes IS ?8 AND checksum IS ?9 AND vanished_at IS NULL
+  RETURNING id";
+
 fn upsert_backup(
     tx: &Transaction<'_>,
     run: RunId,
@@ -269,7 +275,6 @@ fn upsert_backup(
     now: Timestamp,
 ) -> Result<i64, Fault> {
     let record = backup.record();
-    let before = backup_row(tx, server_row, record.id)?;
     let (completed_at, archive_bytes, checksum) = match backup {
         Backup::Pending(_) | Backup::Failed(_) => (None, None, None),
         Backup::Completed(completed) => (
@@ -278,6 +283,26 @@ fn upsert_backup(
             completed.checksum.digest().map(ToString::to_string),
         ),
     };
+    let row = params![
+        server_row,
+        record.id.to_string(),
+        record.name,
+        rows::state_word(backup),
+        record.is_locked,
+        rows::time(record.created_at),
+        completed_at,
+        archive_bytes,
+        checksum,
+        rows::time(now)
+    ];
+    let unchanged: Option<i64> = tx
+        .prepare_cached(SEEN_AGAIN)?
+        .query_row(row, |row| row.get(0))
+        .optional()?;
+    if let Some(backup_row) = unchanged {
+        return Ok(backup_row);
+    }
+    let before = backup_row(tx, server_row, record.id)?;
     let backup_row: i64 = tx
         .prepare_cached(
             "INSERT INTO backups (server_id, uuid, name, state, is_locked, created_at, completed_at,
@@ -290,21 +315,7 @@ fn upsert_backup(
                     last_seen_at = excluded.last_seen_at, vanished_at = NULL
              RETURNING id",
         )?
-        .query_row(
-            params![
-                server_row,
-                record.id.to_string(),
-                record.name,
-                rows::state_word(backup),
-                record.is_locked,
-                rows::time(record.created_at),
-                completed_at,
-                archive_bytes,
-                checksum,
-                rows::time(now)
-            ],
-            |row| row.get(0),
-        )?;
+        .query_row(row, |row| row.get(0))?;
     let Some(before) = before else {
         return Ok(backup_row);
     };

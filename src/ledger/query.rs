@@ -439,18 +439,20 @@ fn held_totals(tx: &Transaction<'_>, filter: &CopyFilter) -> Result<Holdings, Fa
     Ok(holdings)
 }
 
+/// The copies that are wanted and not held: by those copies, however many backups there are.
+pub(super) const MISSING: &str =
+    "SELECT b.server_id, c.destination_id, b.uuid, b.name, b.completed_at, c.error_message
+       FROM copies c INDEXED BY copies_missing
+      CROSS JOIN backups b ON b.id = c.backup_id
+      WHERE c.state <> 'verified' AND b.vanished_at IS NULL AND b.state = 'completed'";
+
 fn add_missing(
     tx: &Transaction<'_>,
     filter: &CopyFilter,
     holdings: &mut Holdings,
 ) -> Result<(), Fault> {
     let names = destinations(tx, filter)?;
-    let mut statement = tx.prepare_cached(
-        "SELECT b.server_id, c.destination_id, b.uuid, b.name, b.completed_at, c.error_message
-           FROM copies c INDEXED BY copies_missing
-           JOIN backups b ON b.id = c.backup_id
-          WHERE c.state <> 'verified' AND b.vanished_at IS NULL AND b.state = 'completed'",
-    )?;
+    let mut statement = tx.prepare_cached(MISSING)?;
     let mut missing = statement.query([])?;
     while let Some(row) = missing.next()? {
         let destination: i64 = row.get(1)?;

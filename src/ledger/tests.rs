@@ -3,7 +3,9 @@
 mod checks;
 mod copies;
 mod history;
+mod listing;
 mod marks;
+mod plans;
 mod protections;
 mod removals;
 mod retention;
@@ -24,8 +26,6 @@ use crate::ledger::Ledger;
 use crate::ledger::RunEnd;
 use crate::ledger::RunRecord;
 use crate::ledger::UploadEnd;
-use crate::ledger::checks::NEVER_VERIFIED;
-use crate::ledger::checks::OLDEST_VERIFIED;
 use crate::ledger::copies::CopyFacts;
 use crate::model::backup::Backup;
 use crate::model::backup::BackupRecord;

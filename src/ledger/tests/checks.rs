@@ -1,12 +1,11 @@
 //! What checks and drills leave in the ledger, and how it is found again.
 
-use rusqlite::params;
-
 use super::*;
 use crate::ledger::StoredProof;
 use crate::model::finding::ArchiveFinding;
 use crate::model::finding::Finding;
 use crate::model::finding::SidecarFinding;
+use crate::model::holding::DestinationVerified;
 
 fn held(home: &Path) -> (Ledger, RunId, DestinationRef) {
     let mut ledger = open(home);
@@ -170,30 +169,41 @@ fn a_copy_made_anew_is_said_to_be_what_it_was_whatever_the_panel_says_by_now() {
     assert_eq!(before[0].differs_from(&after[0]), Vec::<&str>::new());
 }
 
-/// How `SQLite` means to answer.
-fn plan(ledger: &Ledger, query: &str, values: &[&dyn rusqlite::ToSql]) -> String {
-    ledger
-        .connection
-        .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
-        .unwrap()
-        .query_map(values, |row| row.get::<_, String>(3))
-        .unwrap()
-        .collect::<Result<Vec<_>, _>>()
-        .unwrap()
-        .join("\n")
-}
-
 #[test]
-fn status_finds_what_was_never_verified_and_what_was_the_longest_ago_by_index() {
+fn copies_that_were_never_verified_are_counted_whether_they_are_the_most_or_the_fewest() {
     let home = tempfile::tempdir().unwrap();
-    let ledger = open(home.path());
-    for query in [OLDEST_VERIFIED, NEVER_VERIFIED] {
-        let plan = plan(&ledger, query, params![1]);
-        assert!(
-            plan.contains(
-                "USING COVERING INDEX copies_by_verification (destination_id=? AND verified_at"
-            ),
-            "{query}: {plan}"
-        );
+    let mut ledger = open(home.path());
+    let (run, [b2, _]) = furnish(&mut ledger);
+    for all in 1..=4 {
+        let backups: Vec<_> = (1..=all).map(completed).collect();
+        list(&mut ledger, run, &backups, ListingSeen::Whole);
+        let archive_bytes = 100 + u64::from(all);
+        put(
+            &mut ledger,
+            run,
+            b2,
+            LOCATIONS[0],
+            &key(1, all),
+            archive_bytes,
+            at(60),
+        )
+        .unwrap();
+        for verified in 0..=all {
+            ledger
+                .connection
+                .execute(
+                    "UPDATE copies SET verified_at = CASE WHEN id <= ?1 THEN 70 + id END",
+                    [i64::from(verified)],
+                )
+                .unwrap();
+            let told = ledger.verified_since(&CopyFilter::default()).unwrap();
+            let expected = DestinationVerified {
+                destination: destination_name(0),
+                never: u64::from(all - verified),
+                oldest_verified_at: (verified > 0)
+                    .then(|| Timestamp::from_millisecond(71).unwrap()),
+            };
+            assert_eq!(told, [expected], "{verified} of {all}");
+        }
     }
 }

@@ -2,11 +2,6 @@
 
 use super::*;
 use crate::ledger::BackupOf;
-use crate::ledger::marks::KEPT;
-use crate::ledger::named::NAMED;
-use crate::ledger::query::DAMAGED;
-use crate::ledger::query::HELD;
-use crate::ledger::retention::NEWEST;
 use crate::model::holding::PanelPresence;
 
 fn of(backup: u8) -> BackupOf {
@@ -136,47 +131,4 @@ fn a_plan_sees_what_is_held_newest_first_with_locks_marks_and_the_newest_that_is
         ..CopyFilter::default()
     };
     assert_eq!(ledger.prunable(&nowhere).unwrap(), []);
-}
-
-/// How SQLite goes about a query.
-fn way(query: &str) -> String {
-    let home = tempfile::tempdir().unwrap();
-    let ledger = open(home.path());
-    let mut statement = ledger
-        .connection
-        .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
-        .unwrap();
-    let nothing = vec![rusqlite::types::Null; statement.parameter_count()];
-    let steps = statement.query_map(rusqlite::params_from_iter(nothing), |row| {
-        row.get::<_, String>(3)
-    });
-    let steps: Vec<String> = steps.unwrap().collect::<Result<_, _>>().unwrap();
-    steps.join("\n")
-}
-
-#[test]
-fn the_newest_archives_are_found_by_index_however_many_a_server_has() {
-    let plan = way(NEWEST);
-    assert!(plan.contains("INDEX backups_by_age"), "{plan}");
-    assert!(!plan.contains("TEMP B-TREE"), "{plan}");
-}
-
-#[test]
-fn what_a_destination_holds_of_a_server_is_found_by_its_backups_alone() {
-    for query in [HELD, DAMAGED] {
-        let plan = way(query);
-        assert!(plan.contains("SEARCH b"), "{plan}");
-        assert!(
-            plan.contains("SEARCH c USING INDEX sqlite_autoindex_copies_1"),
-            "{plan}"
-        );
-    }
-}
-
-#[test]
-fn marks_and_names_are_found_without_reading_every_backup_there_ever_was() {
-    for query in [KEPT, NAMED] {
-        let plan = way(query);
-        assert!(!plan.contains("SCAN b"), "{plan}");
-    }
 }

@@ -261,7 +261,10 @@ async fn plan(
     gathered: &mut Gathered,
 ) -> Result<(), ledger::Error> {
     let id = server.id;
-    let placeholders = run.book.read(move |ledger| ledger.placeholders(id)).await?;
+    let (placeholders, mut kept) = run
+        .book
+        .read(move |ledger| Ok((ledger.placeholders(id)?, ledger.kept(&of_server(id))?)))
+        .await?;
     selected.wanted.retain(|backup| {
         let holds = placeholders.get(&backup.record.id);
         if let Some(holds) = holds {
@@ -285,10 +288,6 @@ async fn plan(
         });
     }
     let (known, adoptable) = held::split(held::look(run, server, &selected.wanted).await?);
-    let mut kept = run
-        .book
-        .read(move |ledger| ledger.kept(&of_server(id)))
-        .await?;
     for (backup, known) in selected.wanted.into_iter().zip(known) {
         let of = BackupOf {
             server: id,
