@@ -216,18 +216,16 @@ impl Root {
     /// The servers that have a real directory here, in order.
     pub(super) fn servers(&self) -> Result<Vec<ServerId>, Error> {
         self.check()?;
-        let mut servers = Vec::new();
-        let list = failed("list", &self.path);
-        for entry in entries(&self.path).map_err(list)? {
-            let (name, metadata) = entry;
-            let server = name
-                .parse::<ServerId>()
-                .ok()
-                .filter(|id| id.to_string() == name);
-            if let Some(server) = server.filter(|_id| metadata.is_dir()) {
-                servers.push(server);
-            }
-        }
+        let named = |name: &str| {
+            let server = name.parse::<ServerId>().ok()?;
+            (server.to_string() == name).then_some(server)
+        };
+        let found = entries(&self.path, named).map_err(failed("list", &self.path))?;
+        let mut servers: Vec<_> = found
+            .into_iter()
+            .filter(|(_server, metadata)| metadata.is_dir())
+            .map(|(server, _metadata)| server)
+            .collect();
         servers.sort_unstable();
         Ok(servers)
     }
@@ -235,14 +233,13 @@ impl Root {
     /// The objects of one server with their lengths, in order; links and foreign names left out.
     pub(super) fn objects(&self, server: ServerId) -> Result<Vec<(ObjectKey, u64)>, Error> {
         let path = self.directory_of(server);
-        let mut objects = Vec::new();
-        for (name, metadata) in entries(&path).map_err(failed("list", &path))? {
-            if let Some(key) = ObjectKey::parse(&format!("{server}/{name}"))
-                && metadata.is_file()
-            {
-                objects.push((key, metadata.len()));
-            }
-        }
+        let named = |name: &str| ObjectKey::parse(&format!("{server}/{name}"));
+        let found = entries(&path, named).map_err(failed("list", &path))?;
+        let mut objects: Vec<_> = found
+            .into_iter()
+            .filter(|(_key, metadata)| metadata.is_file())
+            .map(|(key, metadata)| (key, metadata.len()))
+            .collect();
         objects.sort_unstable();
         Ok(objects)
     }
@@ -262,8 +259,12 @@ fn create_root(path: &Path) -> Result<(), Error> {
     canonical.parent().map_or(Ok(()), sync_directory)
 }
 
-/// Names that are text, with what they are; links are not followed. A missing directory is empty.
-fn entries(directory: &Path) -> io::Result<Vec<(String, Metadata)>> {
+/// What the names in a directory mean, with what they are; those that mean nothing are not looked at, and
+/// links are not followed. A missing directory is empty.
+fn entries<T>(
+    directory: &Path,
+    meaning: impl Fn(&str) -> Option<T>,
+) -> io::Result<Vec<(T, Metadata)>> {
     let listing = match fs::read_dir(directory) {
         Ok(listing) => listing,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -272,11 +273,11 @@ fn entries(directory: &Path) -> io::Result<Vec<(String, Metadata)>> {
     let mut found = Vec::new();
     for entry in listing {
         let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else {
+        let Some(meant) = entry.file_name().to_str().and_then(&meaning) else {
             continue;
         };
         match entry.metadata() {
-            Ok(metadata) => found.push((name, metadata)),
+            Ok(metadata) => found.push((meant, metadata)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -314,7 +315,7 @@ mod tests {
     }
 
     fn names(path: &Path) -> Vec<String> {
-        let mut names: Vec<_> = entries(path)
+        let mut names: Vec<_> = entries(path, |name| Some(name.to_owned()))
             .unwrap()
             .into_iter()
             .map(|(name, _metadata)| name)

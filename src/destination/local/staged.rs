@@ -101,13 +101,14 @@ impl Root {
     /// the object is committed.
     pub(in crate::destination) fn sync_staged(&self, key: &ObjectKey) {
         let directory = self.directory_of(key.server());
-        let synced = entries(&directory).and_then(|files| {
+        let of_key = |name: &str| {
+            let staged = staged_key(&format!("{}/{name}", key.server()));
+            (staged.as_ref() == Some(key)).then(|| name.to_owned())
+        };
+        let synced = entries(&directory, of_key).and_then(|files| {
             files
                 .iter()
-                .filter(|(name, metadata)| {
-                    metadata.is_file()
-                        && staged_key(&format!("{}/{name}", key.server())).as_ref() == Some(key)
-                })
+                .filter(|(_name, metadata)| metadata.is_file())
                 .try_for_each(|(name, _)| File::open(directory.join(name))?.sync_data())
         });
         if let Err(error) = synced {
@@ -182,10 +183,14 @@ fn sweep_directory(
     goes: impl Fn(&str, &Metadata) -> bool,
 ) -> Result<u64, Error> {
     let mut removed = 0;
-    for (name, metadata) in entries(directory).map_err(failed("list", directory))? {
+    let staged = |name: &str| {
         let below_root = format!("{server}/{name}");
-        if !metadata.is_file() || staged_key(&below_root).is_none() || !goes(&below_root, &metadata)
-        {
+        staged_key(&below_root).map(|_key| (name.to_owned(), below_root))
+    };
+    for ((name, below_root), metadata) in
+        entries(directory, staged).map_err(failed("list", directory))?
+    {
+        if !metadata.is_file() || !goes(&below_root, &metadata) {
             continue;
         }
         let path = directory.join(&name);
