@@ -45,6 +45,8 @@ const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Variables that stores read, by the beginning of their names.
 const STORE_PREFIXES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
+/// Others that they read, by their names in capitals or not.
+const STORE_VARIABLES: [&str; 3] = ["SERVICE_ACCOUNT", "HTTP_PROXY", "ALL_PROXY"];
 
 /// What the process was given besides its arguments; captured once, so that tests can make their own.
 #[derive(Clone, PartialEq, Eq)]
@@ -127,7 +129,7 @@ impl Environment {
             .iter()
             .filter(|(name, _)| {
                 STORE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-                    || name.as_str() == "SERVICE_ACCOUNT"
+                    || STORE_VARIABLES.contains(&name.to_ascii_uppercase().as_str())
             })
             .filter_map(|(name, value)| Some((name.clone(), Secret::new(value.to_str()?))))
             .collect()
@@ -286,4 +288,40 @@ fn read_text(path: &Path) -> Result<String, Error> {
         let line = before.split(|byte| *byte == b'\n').count();
         refuse(format!("it is not UTF-8 (line {line})"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stores_are_told_of_their_variables_and_of_proxies_and_of_no_others() {
+        let variables = [
+            "AWS_REGION",
+            "SERVICE_ACCOUNT",
+            "HTTP_PROXY",
+            "http_proxy",
+            "all_proxy",
+            "HTTPS_PROXY",
+            "NESTEGG_API_KEY",
+            "PATH",
+        ];
+        let variables = variables.map(|name| (name.to_owned(), OsString::from("x")));
+        let environment = Environment::new(variables, PathBuf::new(), PathBuf::new());
+        let told: Vec<_> = environment
+            .of_stores()
+            .into_iter()
+            .map(|(name, _value)| name)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "AWS_REGION",
+                "HTTP_PROXY",
+                "SERVICE_ACCOUNT",
+                "all_proxy",
+                "http_proxy"
+            ]
+        );
+    }
 }

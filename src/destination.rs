@@ -24,13 +24,12 @@ mod sidecar;
 mod stored;
 mod tuning;
 mod upload;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use object_store::Attribute;
@@ -70,6 +69,7 @@ pub use crate::destination::upload::OpenUpload;
 pub use crate::destination::upload::Upload;
 pub use crate::destination::upload::UploadJournal;
 pub use crate::destination::upload::VerifiedUpload;
+use crate::destination::ways::Ways;
 use crate::model::ids::DestinationName;
 use crate::model::ids::ServerId;
 use crate::model::key::ObjectKey;
@@ -124,9 +124,7 @@ struct Inner {
     name: DestinationName,
     location: String,
     tuning: DestinationTuning,
-    handles: Handles,
-    without_checksum: Option<Handles>,
-    checksum_refused: AtomicBool,
+    ways: Ways,
     keeps: Keeps,
     prefix: Path,
     root: Option<Arc<Root>>,
@@ -164,8 +162,7 @@ impl Destination {
         .await?;
         let Opened {
             location,
-            handles,
-            without_checksum,
+            ways,
             prefix,
             root,
             scrubber,
@@ -175,9 +172,7 @@ impl Destination {
                 name,
                 location,
                 tuning,
-                handles,
-                without_checksum,
-                checksum_refused: AtomicBool::new(false),
+                ways,
                 keeps: match root {
                     Some(_) => Keeps::BytesAlone,
                     None => Keeps::Attributes,
@@ -210,13 +205,11 @@ impl Destination {
                 name,
                 location,
                 tuning,
-                handles: Handles::single(Handle {
+                ways: Ways::from(Handles::single(Handle {
                     store,
                     uploads: multipart,
                     signer: None,
-                }),
-                without_checksum: None,
-                checksum_refused: AtomicBool::new(false),
+                })),
                 keeps: Keeps::Attributes,
                 prefix: Path::default(),
                 root: None,
@@ -305,16 +298,11 @@ impl Destination {
     }
 
     fn handles(&self) -> &Handles {
-        match &self.inner.without_checksum {
-            Some(handles) if self.inner.checksum_refused.load(Ordering::Acquire) => handles,
-            Some(_) | None => &self.inner.handles,
-        }
+        self.inner.ways.handles()
     }
 
-    /// Goes on without upload checksums, if they were on by default; whether that changed anything.
-    fn give_up_checksums(&self) -> bool {
-        self.inner.without_checksum.is_some()
-            && !self.inner.checksum_refused.swap(true, Ordering::AcqRel)
+    fn handles_for_parts(&self) -> &Handles {
+        self.inner.ways.for_parts()
     }
 
     fn path_of(&self, key: &ObjectKey) -> Result<Path, Error> {

@@ -307,6 +307,7 @@ impl Error {
                 StoreFault::Unreachable
                 | StoreFault::Busy
                 | StoreFault::NotFound
+                | StoreFault::Damaged
                 | StoreFault::Other => Retry::Backoff,
                 StoreFault::Credentials
                 | StoreFault::NoBucket
@@ -428,6 +429,7 @@ impl Error {
                 StoreFault::Retained
                     | StoreFault::Credentials
                     | StoreFault::Forbidden
+                    | StoreFault::Damaged
                     | StoreFault::Refused(_)
             )
         )
@@ -455,6 +457,7 @@ const fn kind_of_fault(fault: StoreFault) -> FailureKind {
         | StoreFault::Busy
         | StoreFault::ForeignName
         | StoreFault::FileTooLarge
+        | StoreFault::Damaged
         | StoreFault::Refused(_)
         | StoreFault::Other => FailureKind::Destination,
     }
@@ -486,8 +489,11 @@ const fn hint_for_fault(fault: StoreFault) -> &'static str {
             "some object there has a name with empty parts or dots alone: give nestegg a prefix of its own"
         }
         StoreFault::Busy => "the store is in trouble: run again later",
+        StoreFault::Damaged => {
+            "bytes changed between the archive's check and the store, so nothing was kept; the next run tries again; if it keeps happening, check this machine's memory, the network, and what stands before the store"
+        }
         StoreFault::Refused(_) => {
-            "the store does not take this request: check the endpoint and the options; for S3-compatible stores try `checksum_algorithm = \"none\"`"
+            "the store does not take this request: check the endpoint and the options; for S3-compatible stores try `checksum_algorithm = \"sha256\"` or `\"none\"`"
         }
         StoreFault::NotFound | StoreFault::Other => {
             "the next run tries again; if it keeps happening, look at the store itself"

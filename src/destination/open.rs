@@ -29,6 +29,7 @@ use crate::destination::place::Store;
 use crate::destination::redact::Scrubber;
 use crate::destination::redact::shown_url;
 use crate::destination::tuning::DestinationTuning;
+use crate::destination::ways::Ways;
 use crate::model::secret::Secret;
 
 /// One client of a store.
@@ -62,9 +63,7 @@ pub(super) struct Handles {
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) location: String,
-    pub(super) handles: Handles,
-    /// The same store without upload checksums, where they are on only by our default.
-    pub(super) without_checksum: Option<Handles>,
+    pub(super) ways: Ways,
     pub(super) prefix: Path,
     pub(super) root: Option<Arc<Root>>,
     pub(super) scrubber: Scrubber,
@@ -118,12 +117,7 @@ pub(super) fn local(root: Root, given: &BTreeMap<String, Secret>) -> Result<Open
     };
     Ok(Opened {
         location,
-        handles: Handles {
-            write: handle.clone(),
-            read: handle.clone(),
-            probe: handle,
-        },
-        without_checksum: None,
+        ways: Handles::single(handle).into(),
         prefix: Path::default(),
         root: Some(Arc::new(root)),
         scrubber,

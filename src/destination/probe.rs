@@ -5,6 +5,7 @@ use std::sync::Arc;
 use object_store::GetOptions;
 use object_store::PutMultipartOptions;
 use object_store::PutPayload;
+use object_store::multipart::PartId;
 use object_store::path::Path;
 
 use crate::destination::Destination;
@@ -15,14 +16,18 @@ use crate::destination::open::Handle;
 use crate::destination::redact::StoreFault;
 use crate::model::key::ObjectKey;
 
+/// What the crate calls a CRC64NVME in what it keeps of a part; it is there if the store said it back.
+const CRC_OF_PART: &str = "checksum_crc64nvme";
+
 impl Destination {
     /// Finds out whether root or bucket are there, the credentials are good, and writing, reading
     /// and aborting uploads are allowed; leaves nothing visible.
     ///
-    /// Where upload checksums are on only by default and the store refuses them, they are off from
-    /// then on.
+    /// Where the operator leaves open which checksum uploads carry, what the store is seen to take is
+    /// used from then on: none if it refuses the usual one, and for parts one that costs less if it
+    /// compares that and nobody else can change them on their way.
     ///
-    /// The one upload that it begins is noted in no journal: who has one calls
+    /// The uploads that it begins are noted in no journal: who has one calls
     /// [`Self::probe_noted`].
     ///
     /// # Errors
@@ -31,7 +36,7 @@ impl Destination {
         self.try_all(None).await
     }
 
-    /// The same with its upload noted as any other is, so that a process that is killed in here
+    /// The same with its uploads noted as any other is, so that a process that is killed in here
     /// leaves nothing that the next run does not abort.
     ///
     /// # Errors
@@ -65,21 +70,59 @@ impl Destination {
                 })
                 .await;
         }
-        match self.try_writing(journal).await {
-            Err(error)
-                if matches!(error.fault(), Some(StoreFault::Refused(400 | 501)))
-                    && self.give_up_checksums() =>
+        let ways = &self.inner.ways;
+        match (
+            self.try_writing(&ways.handles().probe, journal).await,
+            &ways.without_checksum,
+        ) {
+            (Err(error), Some(plain))
+                if matches!(
+                    error.fault(),
+                    Some(StoreFault::Refused(400 | 501) | StoreFault::Damaged)
+                ) =>
             {
+                let tried = self.try_writing(&plain.handles()?.probe, journal).await;
+                if tried.is_err() {
+                    return Err(error);
+                }
+                plain.put_to_use();
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "{} may not take upload checksums; trying without (set `checksum_algorithm = \"none\"` to say so)",
+                    "{} does not take upload checksums; going on without (set `checksum_algorithm = \"none\"` to say so)",
                     self.location()
                 );
-                self.try_writing(journal).await?;
             }
-            other => other?,
+            (Ok(_part), _) => self.try_cheap_parts(journal).await?,
+            (Err(error), _) => return Err(error),
         }
         self.try_reading().await
+    }
+
+    /// Uploads a part under the checksum that costs less, where there is such a choice, and goes on
+    /// with that if the store says it back: that is how those answer that compare it.
+    async fn try_cheap_parts(&self, journal: Option<&dyn UploadJournal>) -> Result<(), Error> {
+        let Some(cheap) = &self.inner.ways.cheap_parts else {
+            return Ok(());
+        };
+        match self.try_writing(&cheap.handles()?.probe, journal).await {
+            Ok(Some(part)) if part.content_id.contains(CRC_OF_PART) => cheap.put_to_use(),
+            Ok(_part) => {
+                tracing::debug!(
+                    "{} does not say a CRC64NVME of a part back",
+                    self.location()
+                );
+            }
+            Err(error @ Error::Journal { .. }) => return Err(error),
+            // Whatever is wrong, it is not wrong with the usual way.
+            Err(error) => {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "{} does not take a CRC64NVME of a part",
+                    self.location()
+                );
+            }
+        }
+        Ok(())
     }
 
     fn probe_path(&self) -> Result<Path, Error> {
@@ -96,10 +139,14 @@ impl Destination {
             .await
     }
 
-    /// One part of an upload that is aborted.
-    async fn try_writing(&self, journal: Option<&dyn UploadJournal>) -> Result<(), Error> {
+    /// One part of an upload that is aborted; what the store gives for the part.
+    async fn try_writing(
+        &self,
+        probe: &Handle,
+        journal: Option<&dyn UploadJournal>,
+    ) -> Result<Option<PartId>, Error> {
         let path = self.probe_path()?;
-        let Handle { store, uploads, .. } = self.handles().probe.clone();
+        let Handle { store, uploads, .. } = probe;
         let part = || PutPayload::from_static(b"nestegg");
         let options = PutMultipartOptions::default();
         let Some(uploads) = uploads else {
@@ -110,7 +157,8 @@ impl Destination {
                 .await
                 .map_err(no_bucket);
             let aborted = self.step("abort an upload to", upload.abort()).await;
-            return sent.and(aborted);
+            sent.and(aborted)?;
+            return Ok(None);
         };
         let request = uploads.create_multipart_opts(&path, options);
         let upload_id = self.step("write to", request).await.map_err(no_bucket)?;
@@ -127,7 +175,7 @@ impl Destination {
         let sent = match noted {
             Ok(()) => {
                 let request = uploads.put_part(&path, id, 0, part());
-                self.step("write to", request).await.map(drop)
+                self.step("write to", request).await
             }
             Err(source) => Err(Error::Journal {
                 key: upload.key.clone(),
@@ -139,7 +187,9 @@ impl Destination {
         if let (Ok(()), Some(journal)) = (&aborted, journal) {
             journal.closed(&upload).await;
         }
-        sent.and(aborted)
+        let part = sent?;
+        aborted?;
+        Ok(Some(part))
     }
 
     /// A read of what is not there: by GET, since an answer to HEAD can't say why it failed.

@@ -42,6 +42,8 @@ pub enum StoreFault {
     ForeignName,
     /// The store is in trouble, or has another change of the same object on its hands.
     Busy,
+    /// What arrived is not what was sent, by its checksum.
+    Damaged,
     /// The store does not take this request; with the HTTP status.
     Refused(u16),
     /// Anything else.
@@ -261,6 +263,11 @@ impl<'a> HttpAnswer<'a> {
             | "InvalidToken"
             | "AuthenticationFailed"
             | "TokenRefreshRequired" => return StoreFault::Credentials,
+            // What is malformed in the words of some is just wrong: the crate writes whole digests.
+            "BadDigest"
+            | "InvalidDigest"
+            | "XAmzContentChecksumMismatch"
+            | "XAmzContentSHA256Mismatch" => return StoreFault::Damaged,
             _other => {}
         }
         match self.status {
@@ -389,6 +396,12 @@ mod tests {
             ("507 Insufficient Storage", "X", StoreFault::NoSpace),
             ("503 Service Unavailable", "SlowDown", StoreFault::Busy),
             ("409 Conflict", "OperationAborted", StoreFault::Busy),
+            ("400 Bad Request", "BadDigest", StoreFault::Damaged),
+            (
+                "400 Bad Request",
+                "XAmzContentSHA256Mismatch",
+                StoreFault::Damaged,
+            ),
             (
                 "409 Conflict",
                 "BlobImmutableDueToPolicy",

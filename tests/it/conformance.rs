@@ -11,6 +11,7 @@ mod copies;
 mod refusals;
 mod sealed;
 mod uploads;
+mod wire;
 
 /// The tests of one store, in a module of its name.
 macro_rules! behaviours {
@@ -59,7 +60,7 @@ macro_rules! suite {
 }
 
 macro_rules! object_store_suite {
-    ($module:ident, $store:ident) => {
+    ($module:ident, $store:ident $(, and [$($more:tt)*])?) => {
         suite!(
             $module,
             $store,
@@ -68,6 +69,7 @@ macro_rules! object_store_suite {
                 refusals::a_probe_of_a_missing_bucket_says_so,
                 refusals::a_probe_with_refused_credentials_says_so,
                 refusals::a_probe_of_a_dead_address_says_so,
+                $($($more)*)?
             ]
         );
     };
@@ -81,8 +83,31 @@ suite!(
         refusals::a_root_that_is_missing_or_a_file_is_refused,
     ]
 );
-object_store_suite!(s3_seaweedfs, SeaweedFs);
-object_store_suite!(s3_ministack, Ministack);
-object_store_suite!(s3_rclone, Rclone);
+object_store_suite!(
+    s3_seaweedfs,
+    SeaweedFs,
+    and [
+        wire::bytes_that_change_on_the_way_are_never_kept,
+        wire::parts_are_sent_under_a_crc_once_it_is_seen_to_be_compared,
+    ]
+);
+object_store_suite!(
+    s3_seaweedfs_crc,
+    SeaweedFsCrc,
+    and [wire::bytes_that_change_on_the_way_are_never_kept,]
+);
+object_store_suite!(
+    s3_ministack,
+    Ministack,
+    and [
+        wire::bytes_that_change_on_the_way_are_never_kept,
+        wire::parts_are_sent_under_a_crc_once_it_is_seen_to_be_compared,
+    ]
+);
+object_store_suite!(
+    s3_rclone,
+    Rclone,
+    and [wire::parts_are_sent_signed_where_a_crc_is_not_compared,]
+);
 object_store_suite!(gcs, Gcs);
 object_store_suite!(azure, Azure);

@@ -131,8 +131,7 @@ pub(super) fn open(
     let handles = Handles::build(handle, &location, &scrubber)?;
     Ok(Opened {
         location,
-        handles,
-        without_checksum: None,
+        ways: handles.into(),
         prefix,
         root: None,
         scrubber,

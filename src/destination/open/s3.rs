@@ -1,5 +1,8 @@
 //! S3 and what speaks it.
 
+mod protection;
+mod transport;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,20 +19,25 @@ use crate::destination::open::Endpoint;
 use crate::destination::open::Handle;
 use crate::destination::open::Handles;
 use crate::destination::open::Opened;
+use crate::destination::open::Purpose;
 use crate::destination::open::client;
 use crate::destination::open::location;
 use crate::destination::open::no_credentials;
 use crate::destination::open::plain_http;
 use crate::destination::open::retry;
+use crate::destination::open::s3::protection::Asked;
+use crate::destination::open::s3::protection::Protection;
+use crate::destination::open::s3::protection::Protections;
+use crate::destination::open::s3::transport::Transport;
 use crate::destination::options;
 use crate::destination::options::Settings;
 use crate::destination::options::USE_INSTANCE_METADATA;
 use crate::destination::redact::Scrubber;
 use crate::destination::retention::Attentive;
 use crate::destination::tuning::DestinationTuning;
+use crate::destination::ways::Spare;
+use crate::destination::ways::Ways;
 use crate::model::secret::Secret;
-
-const CHECKSUM: &str = "aws_checksum_algorithm";
 
 /// Opens a bucket.
 pub(super) fn open(
@@ -40,9 +48,11 @@ pub(super) fn open(
     tuning: &DestinationTuning,
 ) -> Result<Opened, Error> {
     const ENDPOINTS: [&str; 2] = ["aws_endpoint_url_s3", "aws_endpoint"];
-    let (given, checksum) = s3_checksum(given)?;
+    let mut given = given.clone();
+    let asked = Asked::take(&mut given)?;
     let mut settings: Settings<AmazonS3ConfigKey> =
         Settings::read(&options::S3, &given, environment)?;
+    let asked = asked.or_in(&mut settings)?;
     settings.prefer_options(&ENDPOINTS);
     settings.prefer_options(&["aws_region", "aws_default_region"]);
     let endpoint_key = ENDPOINTS
@@ -56,103 +66,102 @@ pub(super) fn open(
     }
     let location = location("s3", &[bucket, prefix.as_ref()], endpoint.as_ref());
     s3_credentials(&settings, &location)?;
-
-    let checksum = match (checksum, settings.get(CHECKSUM)) {
-        (Checksum::Off, _) => {
-            settings.remove(CHECKSUM);
-            Checksum::Off
-        }
-        (Checksum::Default, Some(_)) => Checksum::Given,
-        (asked, _) => asked,
-    };
+    let transport = Transport::to(endpoint.as_ref(), &settings, environment);
+    let Protections {
+        usual,
+        if_refused,
+        of_parts,
+    } = Protections::choose(&settings, asked, transport);
     let scrubber = Scrubber::new(settings.secrets());
-    let virtual_host = settings.is_on("aws_virtual_hosted_style_request");
-    let build = |default_checksum: Option<&str>| {
-        let handle = |purpose| {
-            let asked = settings
-                .pairs()
-                .filter_map(|(key, value)| Some((client_key(key)?, value)));
-            let mut builder = AmazonS3Builder::new()
-                .with_http_connector(Attentive)
-                .with_client_options(client(
-                    purpose,
-                    tuning,
-                    asked,
-                    plain_http(endpoint.as_ref()),
-                ))
-                .with_retry(retry(purpose, tuning));
-            for (key, value) in settings.pairs() {
-                if !matches!(key, AmazonS3ConfigKey::Client(_)) {
-                    builder = builder.with_config(key, value);
-                }
-            }
-            // One copy at a time is removed, and an answer of its own says why one is not.
-            builder = builder.with_disable_bulk_delete(true);
-            if let Some(algorithm) = default_checksum {
-                builder = builder.with_config(AmazonS3ConfigKey::Checksum, algorithm);
-            }
-            if let Some(endpoint) = &endpoint {
-                builder = builder.with_endpoint(if virtual_host {
-                    with_bucket_in_host(&endpoint.url, bucket)
-                } else {
-                    endpoint.text()
-                });
-            }
-            let store = Arc::new(builder.with_bucket_name(bucket).build()?);
-            Ok(Handle {
-                store: Arc::clone(&store) as Arc<dyn ObjectStore>,
-                uploads: Some(Arc::clone(&store) as Arc<dyn MultipartStore>),
-                signer: Some(store),
-            })
-        };
-        Handles::build(handle, &location, &scrubber)
-    };
-    let (handles, without_checksum) = match checksum {
-        Checksum::Default => (build(Some("sha256"))?, Some(build(None)?)),
-        Checksum::Given | Checksum::Off => (build(None)?, None),
+    let bucket = Arc::new(Bucket {
+        name: bucket.to_owned(),
+        location: location.clone(),
+        settings,
+        endpoint,
+        tuning: *tuning,
+        scrubber: scrubber.clone(),
+    });
+    let usual = bucket.handles(usual)?;
+    let spare = |protection: Option<Protection>| {
+        let protection = protection?;
+        let bucket = Arc::clone(&bucket);
+        Some(Spare::new(move || bucket.handles(protection)))
     };
     Ok(Opened {
         location,
-        handles,
-        without_checksum,
+        ways: Ways {
+            usual,
+            without_checksum: spare(if_refused),
+            cheap_parts: spare(of_parts),
+        },
         prefix,
         root: None,
         scrubber,
     })
 }
 
-/// Whether and why uploads carry a checksum (`storage-servers.md` section 6, trap 17).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Checksum {
-    /// Nobody said: SHA-256, unless the store refuses it.
-    Default,
-    /// As the operator says.
-    Given,
-    /// None, as the operator says.
-    Off,
+/// Everything that the clients of one bucket are built from.
+struct Bucket {
+    name: String,
+    location: String,
+    settings: Settings<AmazonS3ConfigKey>,
+    endpoint: Option<Endpoint>,
+    tuning: DestinationTuning,
+    scrubber: Scrubber,
 }
 
-/// Takes `checksum_algorithm` out of the options where it says none, a word the crate lacks.
-fn s3_checksum(
-    given: &BTreeMap<String, Secret>,
-) -> Result<(BTreeMap<String, Secret>, Checksum), Error> {
-    let mut rest = given.clone();
-    let named = given.iter().find(|(name, _value)| {
-        name.to_ascii_lowercase().trim_start_matches("aws_") == "checksum_algorithm"
-    });
-    let Some((name, value)) = named else {
-        return Ok((rest, Checksum::Default));
-    };
-    match value.expose().to_ascii_lowercase().as_str() {
-        "none" | "off" => {
-            rest.remove(name);
-            Ok((rest, Checksum::Off))
+impl Bucket {
+    /// Its clients, which protect uploads like this.
+    fn handles(&self, protection: Protection) -> Result<Handles, Error> {
+        let handle = |purpose| self.handle(purpose, protection);
+        Handles::build(handle, &self.location, &self.scrubber)
+    }
+
+    fn handle(
+        &self,
+        purpose: Purpose,
+        protection: Protection,
+    ) -> Result<Handle, object_store::Error> {
+        let settings = &self.settings;
+        let asked = settings
+            .pairs()
+            .filter_map(|(key, value)| Some((client_key(key)?, value)));
+        let mut builder = AmazonS3Builder::new()
+            .with_http_connector(Attentive)
+            .with_client_options(client(
+                purpose,
+                &self.tuning,
+                asked,
+                plain_http(self.endpoint.as_ref()),
+            ))
+            .with_retry(retry(purpose, &self.tuning));
+        for (key, value) in settings.pairs() {
+            if !matches!(key, AmazonS3ConfigKey::Client(_)) {
+                builder = builder.with_config(key, value);
+            }
         }
-        "sha256" | "crc64nvme" => Ok((rest, Checksum::Given)),
-        _other => Err(Error::BadOption {
-            option: name.clone(),
-            why: "write `sha256`, `crc64nvme` or `none`".to_owned(),
-        }),
+        // One copy at a time is removed, and an answer of its own says why one is not.
+        builder = builder.with_disable_bulk_delete(true);
+        // What is read carries no bytes to protect.
+        if purpose != Purpose::Read {
+            for (key, value) in protection.options() {
+                builder = builder.with_config(key, value);
+            }
+        }
+        if let Some(endpoint) = &self.endpoint {
+            builder =
+                builder.with_endpoint(if settings.is_on("aws_virtual_hosted_style_request") {
+                    with_bucket_in_host(&endpoint.url, &self.name)
+                } else {
+                    endpoint.text()
+                });
+        }
+        let store = Arc::new(builder.with_bucket_name(&self.name).build()?);
+        Ok(Handle {
+            store: Arc::clone(&store) as Arc<dyn ObjectStore>,
+            uploads: Some(Arc::clone(&store) as Arc<dyn MultipartStore>),
+            signer: Some(store),
+        })
     }
 }
 

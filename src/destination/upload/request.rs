@@ -94,7 +94,7 @@ impl Target {
     pub(super) async fn open(self) -> Result<Open, Error> {
         const ACTION: &str = "begin the upload of";
         let tuning = self.destination.tuning();
-        let handle = &self.destination.handles().write;
+        let handle = &self.destination.handles_for_parts().write;
         let options = PutMultipartOptions {
             attributes: self.destination.attributes(self.key.kind(), &self.mark),
             ..PutMultipartOptions::default()

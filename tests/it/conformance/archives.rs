@@ -143,7 +143,7 @@ impl UploadJournal for Notes {
     }
 }
 
-async fn begin(destination: &Destination, cut: &Cut, notes: &Arc<Notes>) -> Upload {
+pub(super) async fn begin(destination: &Destination, cut: &Cut, notes: &Arc<Notes>) -> Upload {
     let journal = Arc::clone(notes) as Arc<dyn UploadJournal>;
     destination
         .begin(archive_key(), cut.cutter.stream(), cut.part_bytes, journal)

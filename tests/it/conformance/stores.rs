@@ -32,6 +32,8 @@ pub(super) const TUNING: DestinationTuning = DestinationTuning {
 pub(super) enum Store {
     Local,
     SeaweedFs,
+    /// The same, with CRCs of all that is sent in place of signed digests.
+    SeaweedFsCrc,
     Ministack,
     Gcs,
     Azure,
@@ -61,6 +63,11 @@ impl Store {
                 }
             }
             Self::SeaweedFs => remote(SeaweedFs::shared().root(&prefix)),
+            Self::SeaweedFsCrc => remote(
+                SeaweedFs::shared()
+                    .root(&prefix)
+                    .with_option("checksum_algorithm", "crc64nvme"),
+            ),
             Self::Ministack => remote(Ministack::shared().root(&prefix)),
             Self::Gcs => remote(Gcs::shared().root(&prefix)),
             Self::Azure => remote(Azurite::shared().root(&prefix)),
@@ -72,7 +79,9 @@ impl Store {
     pub(super) fn refused(self, root: &Root) -> Root {
         match self {
             Self::Local => unreachable!("a directory has no credentials"),
-            Self::SeaweedFs | Self::Rclone => root.with_option("secret_access_key", "wrong"),
+            Self::SeaweedFs | Self::SeaweedFsCrc | Self::Rclone => {
+                root.with_option("secret_access_key", "wrong")
+            }
             // It knows its keys and does not look at signatures.
             Self::Ministack => root.with_option("access_key_id", "AKIAUNKNOWN"),
             // Requests to an emulator are not signed; the bucket refuses instead.
@@ -86,7 +95,7 @@ impl Store {
         let address = format!("http://127.0.0.1:{port}");
         match self {
             Self::Local => unreachable!("a directory has no address"),
-            Self::SeaweedFs | Self::Ministack | Self::Rclone => {
+            Self::SeaweedFs | Self::SeaweedFsCrc | Self::Ministack | Self::Rclone => {
                 root.with_option("endpoint", address)
             }
             Self::Gcs => root.with_option("service_account_key", service_account(&address)),

@@ -260,12 +260,17 @@ async fn an_address_where_nobody_listens_is_told_soon_and_without_secrets() {
 enum Script {
     /// Answers everything by this.
     Always(StatusCode, String),
-    /// Takes uploads, but none with a checksum.
-    NoChecksums,
+    /// Takes uploads, but begins none with these checksums; says those of parts back.
+    Refusing(&'static [&'static str]),
+    /// Takes uploads, but no part with a checksum.
+    RefusingParts,
 }
 
-/// A server that speaks just enough S3 to be probed; says whether it saw a checksum.
-async fn scripted(script: Script) -> (String, Arc<Mutex<Vec<bool>>>) {
+/// The checksum with which an upload was begun, or `none`; and whether a part was signed.
+type Seen = Arc<Mutex<Vec<String>>>;
+
+/// A server that speaks just enough S3 to be probed; says what it saw.
+async fn scripted(script: Script) -> (String, Seen) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let router = Router::new()
         .fallback(answer)
@@ -277,32 +282,39 @@ async fn scripted(script: Script) -> (String, Arc<Mutex<Vec<bool>>>) {
 }
 
 async fn answer(
-    State((script, seen)): State<(Script, Arc<Mutex<Vec<bool>>>)>,
+    State((script, seen)): State<(Script, Seen)>,
     method: Method,
     uri: Uri,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> (StatusCode, [(&'static str, &'static str); 1], String) {
     const ETAG: [(&str, &str); 1] = [("etag", "\"e\"")];
-    let script = match script {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let refused = match script {
         Script::Always(status, body) => {
-            let authorization = headers
-                .get("authorization")
-                .map(|value| format!("{value:?}"));
-            let echo = format!("{uri} {authorization:?}");
+            let echo = format!("{uri} {:?}", header("authorization"));
             return (status, ETAG, body.replace("ECHO", &echo));
         }
-        script @ Script::NoChecksums => script,
+        Script::Refusing(refused) => refused,
+        Script::RefusingParts => &["any part"],
     };
-    let checksum = headers
-        .keys()
-        .any(|name| name.as_str().starts_with("x-amz-checksum"));
+    let checksum = header("x-amz-checksum-algorithm").unwrap_or("none");
     let begins = method == Method::POST && query.as_deref() == Some("uploads=");
     if begins {
-        seen.lock().unwrap().push(checksum);
+        seen.lock().unwrap().push(checksum.to_owned());
+    } else if method == Method::PUT {
+        let signed = header("x-amz-content-sha256") != Some("UNSIGNED-PAYLOAD");
+        let kind = if signed { "signed" } else { "unsigned" };
+        seen.lock().unwrap().push(kind.to_owned());
     }
-    match (script, method.as_str()) {
-        (Script::NoChecksums, "POST" | "PUT") if checksum => (
+    let of_part = header("x-amz-checksum-sha256").or(header("x-amz-checksum-crc64nvme"));
+    match (refused, method.as_str()) {
+        (["any part"], "PUT") if of_part.is_some() => (
+            StatusCode::BAD_REQUEST,
+            ETAG,
+            "<Error><Code>InvalidArgument</Code></Error>".to_owned(),
+        ),
+        (refused, "POST") if refused.contains(&checksum) => (
             StatusCode::BAD_REQUEST,
             ETAG,
             "<Error><Code>InvalidArgument</Code></Error>".to_owned(),
@@ -325,23 +337,70 @@ async fn answer(
 
 #[tokio::test]
 async fn a_store_that_refuses_checksums_is_used_without_unless_they_were_asked_for() {
-    let (endpoint, seen) = scripted(Script::NoChecksums).await;
+    for (script, seen_first) in [
+        (
+            Script::Refusing(&["SHA256", "CRC64NVME"]),
+            ["SHA256", "none", "signed"].as_slice(),
+        ),
+        (
+            Script::RefusingParts,
+            &["SHA256", "signed", "none", "signed"],
+        ),
+    ] {
+        let (endpoint, seen) = scripted(script).await;
+        let options = with_keys(&[("endpoint", &endpoint), ("unsigned_payload", "false")]);
+        let destination = open("s3://bkt/x", &options, &[]).await.unwrap();
+        for expected in [seen_first, &["none", "signed"]] {
+            destination.probe().await.unwrap();
+            assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), expected);
+        }
+
+        for asked in ["sha256", "crc64nvme"] {
+            let asked = with_keys(&[("endpoint", &endpoint), ("checksum_algorithm", asked)]);
+            let destination = open("s3://bkt/x", &asked, &[]).await.unwrap();
+            let told = told(&destination.probe().await.unwrap_err());
+            assert!(told.contains("`checksum_algorithm = \"sha256\"` or `\"none\"`"));
+            seen.lock().unwrap().clear();
+        }
+
+        let none = with_keys(&[("endpoint", &endpoint), ("checksum_algorithm", "none")]);
+        let destination = open("s3://bkt/x", &none, &[]).await.unwrap();
+        destination.probe().await.unwrap();
+        assert_eq!(*seen.lock().unwrap(), ["none", "signed"]);
+    }
+}
+
+#[tokio::test]
+async fn a_crc_of_parts_is_tried_where_nobody_else_could_change_them() {
+    let (endpoint, seen) = scripted(Script::Refusing(&[])).await;
+    for (more, expected) in [
+        (
+            vec![],
+            ["SHA256", "signed", "CRC64NVME", "unsigned"].as_slice(),
+        ),
+        (vec![("unsigned_payload", "false")], &["SHA256", "signed"]),
+        (
+            vec![("checksum_algorithm", "sha256")],
+            &["SHA256", "signed"],
+        ),
+    ] {
+        let options = with_keys(&[vec![("endpoint", endpoint.as_str())], more].concat());
+        let destination = open("s3://bkt/x", &options, &[]).await.unwrap();
+        destination.probe().await.unwrap();
+        assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_everything_says_why_at_every_try() {
+    let error = "<Error><Code>InvalidArgument</Code></Error>".to_owned();
+    let (endpoint, _seen) = scripted(Script::Always(StatusCode::BAD_REQUEST, error)).await;
     let options = with_keys(&[("endpoint", &endpoint)]);
     let destination = open("s3://bkt/x", &options, &[]).await.unwrap();
-    destination.probe().await.unwrap();
-    assert_eq!(*seen.lock().unwrap(), [true, false]);
-    destination.probe().await.unwrap();
-    assert_eq!(*seen.lock().unwrap(), [true, false, false]);
-
-    let asked = with_keys(&[("endpoint", &endpoint), ("checksum_algorithm", "sha256")]);
-    let destination = open("s3://bkt/x", &asked, &[]).await.unwrap();
-    let error = destination.probe().await.unwrap_err();
-    assert!(told(&error).contains("checksum_algorithm = \"none\""));
-
-    let none = with_keys(&[("endpoint", &endpoint), ("checksum_algorithm", "none")]);
-    let destination = open("s3://bkt/x", &none, &[]).await.unwrap();
-    destination.probe().await.unwrap();
-    assert_eq!(*seen.lock().unwrap(), [true, false, false, true, false]);
+    for _again in 0..2 {
+        let error = destination.probe().await.unwrap_err();
+        assert!(told(&error).contains("InvalidArgument"));
+    }
 }
 
 #[tokio::test]
