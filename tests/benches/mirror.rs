@@ -54,6 +54,9 @@ struct Options {
     /// How long the archives are
     #[arg(long, default_value = "256MiB")]
     size: ByteSize,
+    /// Measure only the row of this name; may be repeated [default: all rows]
+    #[arg(long = "contender", value_name = "NAME")]
+    contenders: Vec<String>,
     /// How often each thing is measured; the medians count
     #[arg(long, default_value_t = 3)]
     runs: usize,

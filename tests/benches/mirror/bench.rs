@@ -30,6 +30,7 @@ pub(crate) struct Bench {
     pub(crate) runs: usize,
     pub(crate) memory_bytes: Vec<u64>,
     pub(crate) copies: u64,
+    wanted: Vec<String>,
     patience: Duration,
     pub(crate) program: PathBuf,
     pub(crate) store_settings: String,
@@ -122,6 +123,7 @@ impl Bench {
             runs: options.runs.max(1),
             memory_bytes,
             copies: options.copies,
+            wanted: options.contenders.clone(),
             patience: Duration::from_secs(options.quiet),
             program: fs::canonicalize(&options.program)?,
             store_settings: options.store_settings.clone(),
@@ -151,11 +153,20 @@ impl Bench {
     /// Measures all contenders in turns. Those whose programs are missing are told and left out.
     pub(crate) fn compare(&self, contenders: &[Contender<'_>], store: &Store) -> Outcome<Rows> {
         let mut rows = Vec::new();
+        let is_wanted =
+            |name: &str| self.wanted.is_empty() || self.wanted.iter().any(|wanted| wanted == name);
         for contender in contenders {
+            if !is_wanted(contender.name) {
+                continue;
+            }
             match self.tools.missing(contender.needs) {
                 Some(missing) => say(&format!("left out `{}`: {missing}", contender.name)),
                 None => rows.push((contender, Vec::new())),
             }
+        }
+        if rows.is_empty() {
+            let names: Vec<_> = contenders.iter().map(|contender| contender.name).collect();
+            return Err(format!("nothing to measure; there are: {}", names.join("; ")).into());
         }
         for run in 0..self.runs {
             for (index, (contender, samples)) in rows.iter_mut().enumerate() {
