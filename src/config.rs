@@ -45,8 +45,8 @@ const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Variables that stores read, by the beginning of their names.
 const STORE_PREFIXES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
-/// Others that they read, by their names in capitals or not.
-const STORE_VARIABLES: [&str; 3] = ["SERVICE_ACCOUNT", "HTTP_PROXY", "ALL_PROXY"];
+/// Those of proxies, in capitals or not.
+const PROXIES: [&str; 2] = ["HTTP_PROXY", "ALL_PROXY"];
 
 /// What the process was given besides its arguments; captured once, so that tests can make their own.
 #[derive(Clone, PartialEq, Eq)]
@@ -129,7 +129,8 @@ impl Environment {
             .iter()
             .filter(|(name, _)| {
                 STORE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-                    || STORE_VARIABLES.contains(&name.to_ascii_uppercase().as_str())
+                    || name.as_str() == "SERVICE_ACCOUNT"
+                    || PROXIES.iter().any(|proxy| name.eq_ignore_ascii_case(proxy))
             })
             .filter_map(|(name, value)| Some((name.clone(), Secret::new(value.to_str()?))))
             .collect()
@@ -299,6 +300,7 @@ mod tests {
         let variables = [
             "AWS_REGION",
             "SERVICE_ACCOUNT",
+            "service_account",
             "HTTP_PROXY",
             "http_proxy",
             "all_proxy",

@@ -16,16 +16,19 @@ use crate::destination::open::Handle;
 use crate::destination::redact::StoreFault;
 use crate::model::key::ObjectKey;
 
-/// What the crate calls a CRC64NVME in what it keeps of a part; it is there if the store said it back.
-const CRC_OF_PART: &str = "checksum_crc64nvme";
+/// The part of a probe.
+const PART: &[u8] = b"nestegg";
+
+/// Its CRC64NVME as the crate keeps it, if the store said it back.
+const CRC_OF_PART: &str = "<checksum_crc64nvme>V5j6r5aPs6U=</checksum_crc64nvme>";
 
 impl Destination {
     /// Finds out whether root or bucket are there, the credentials are good, and writing, reading
     /// and aborting uploads are allowed; leaves nothing visible.
     ///
     /// Where the operator leaves open which checksum uploads carry, what the store is seen to take is
-    /// used from then on: none if it refuses the usual one, and for parts one that costs less if it
-    /// compares that and nobody else can change them on their way.
+    /// used from then on: none if it refuses the usual one, and for parts one that costs less, if it
+    /// says that back and nobody else can change them on their way.
     ///
     /// The uploads that it begins are noted in no journal: who has one calls
     /// [`Self::probe_noted`].
@@ -92,14 +95,15 @@ impl Destination {
                     self.location()
                 );
             }
-            (Ok(_part), _) => self.try_cheap_parts(journal).await?,
+            (Ok(_part), _) => {}
             (Err(error), _) => return Err(error),
         }
+        self.try_cheap_parts(journal).await?;
         self.try_reading().await
     }
 
     /// Uploads a part under the checksum that costs less, where there is such a choice, and goes on
-    /// with that if the store says it back: that is how those answer that compare it.
+    /// with that if the store says it back, as those do that compare it.
     async fn try_cheap_parts(&self, journal: Option<&dyn UploadJournal>) -> Result<(), Error> {
         let Some(cheap) = &self.inner.ways.cheap_parts else {
             return Ok(());
@@ -147,7 +151,7 @@ impl Destination {
     ) -> Result<Option<PartId>, Error> {
         let path = self.probe_path()?;
         let Handle { store, uploads, .. } = probe;
-        let part = || PutPayload::from_static(b"nestegg");
+        let part = || PutPayload::from_static(PART);
         let options = PutMultipartOptions::default();
         let Some(uploads) = uploads else {
             let request = store.put_multipart_opts(&path, options);

@@ -46,6 +46,13 @@ impl Spare {
         self.is_used.store(true, Ordering::Release);
     }
 
+    /// They proved bad after all.
+    ///
+    /// Says whether they were in use.
+    pub(super) fn give_up(&self) -> bool {
+        self.is_used.swap(false, Ordering::AcqRel)
+    }
+
     fn used(&self) -> Option<&Handles> {
         self.built
             .get()
@@ -59,8 +66,8 @@ pub(super) struct Ways {
     /// For everything, without upload checksums: where these are on by our default alone, and the
     /// store may refuse them.
     pub(super) without_checksum: Option<Spare>,
-    /// For the parts of uploads, under a checksum that costs less: where that does as well, and if
-    /// the store compares it.
+    /// For the parts of uploads, under a checksum that costs less: where nobody else can change them
+    /// on their way, and if the store says it back.
     pub(super) cheap_parts: Option<Spare>,
 }
 

@@ -88,7 +88,7 @@ object_store_suite!(
     SeaweedFs,
     and [
         wire::bytes_that_change_on_the_way_are_never_kept,
-        wire::parts_are_sent_under_a_crc_once_it_is_seen_to_be_compared,
+        wire::parts_are_sent_under_a_crc_once_the_store_has_said_one_back,
     ]
 );
 object_store_suite!(
@@ -101,13 +101,13 @@ object_store_suite!(
     Ministack,
     and [
         wire::bytes_that_change_on_the_way_are_never_kept,
-        wire::parts_are_sent_under_a_crc_once_it_is_seen_to_be_compared,
+        wire::parts_are_sent_under_a_crc_once_the_store_has_said_one_back,
     ]
 );
 object_store_suite!(
     s3_rclone,
     Rclone,
-    and [wire::parts_are_sent_signed_where_a_crc_is_not_compared,]
+    and [wire::parts_are_sent_signed_where_the_store_says_no_crc_back,]
 );
 object_store_suite!(gcs, Gcs);
 object_store_suite!(azure, Azure);

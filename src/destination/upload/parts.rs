@@ -124,7 +124,10 @@ impl Running {
             Open::ById { store, upload } => {
                 let parts: Vec<_> = std::mem::take(&mut self.done).into_values().collect();
                 let request = store.complete_multipart(&target.path, &upload.upload_id, parts);
-                target.ask(ACTION, waited, request).await.map(drop)
+                let completed = target.ask(ACTION, waited, request).await;
+                completed
+                    .map(drop)
+                    .inspect_err(|error| target.doubt_parts(error))
             }
             Open::Plain(plain) => target.ask(ACTION, waited, plain.complete()).await.map(drop),
         }

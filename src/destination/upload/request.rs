@@ -20,6 +20,7 @@ use crate::destination::mark_in;
 use crate::destination::redact::StoreFault;
 use crate::destination::upload::OpenUpload;
 use crate::destination::upload::UploadJournal;
+use crate::destination::ways::Spare;
 use crate::model::content::Part;
 use crate::model::key::ObjectKey;
 
@@ -122,6 +123,22 @@ impl Target {
                     source,
                 })
             }
+        }
+    }
+
+    /// After a refusal to put parts together: a store that says the cheaper checksum of a part back may
+    /// still not take what came under it, so later uploads go without.
+    pub(super) fn doubt_parts(&self, refusal: &Error) {
+        let may_be_checksums = matches!(
+            refusal.fault(),
+            Some(StoreFault::Refused(_) | StoreFault::Damaged)
+        );
+        let cheap = self.destination.inner.ways.cheap_parts.as_ref();
+        if may_be_checksums && cheap.is_some_and(Spare::give_up) {
+            tracing::warn!(
+                "{} may not take parts under a CRC64NVME; going on with SHA-256 (set `checksum_algorithm = \"sha256\"` to say so)",
+                self.destination.location()
+            );
         }
     }
 

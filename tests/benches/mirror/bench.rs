@@ -166,7 +166,7 @@ impl Bench {
         }
         if rows.is_empty() {
             let names: Vec<_> = contenders.iter().map(|contender| contender.name).collect();
-            return Err(format!("nothing to measure; there are: {}", names.join("; ")).into());
+            say(&format!("nothing to measure among: {}", names.join("; ")));
         }
         for run in 0..self.runs {
             for (index, (contender, samples)) in rows.iter_mut().enumerate() {

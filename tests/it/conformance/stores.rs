@@ -66,7 +66,8 @@ impl Store {
             Self::SeaweedFsCrc => remote(
                 SeaweedFs::shared()
                     .root(&prefix)
-                    .with_option("checksum_algorithm", "crc64nvme"),
+                    .with_option("checksum_algorithm", "crc64nvme")
+                    .with_option("unsigned_payload", "true"),
             ),
             Self::Ministack => remote(Ministack::shared().root(&prefix)),
             Self::Gcs => remote(Gcs::shared().root(&prefix)),

@@ -260,7 +260,7 @@ async fn an_address_where_nobody_listens_is_told_soon_and_without_secrets() {
 enum Script {
     /// Answers everything by this.
     Always(StatusCode, String),
-    /// Takes uploads, but begins none with these checksums; says those of parts back.
+    /// Takes uploads, but begins none with these checksums.
     Refusing(&'static [&'static str]),
     /// Takes uploads, but no part with a checksum.
     RefusingParts,
@@ -389,6 +389,15 @@ async fn a_crc_of_parts_is_tried_where_nobody_else_could_change_them() {
         destination.probe().await.unwrap();
         assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), expected);
     }
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_a_crc_is_good_all_the_same() {
+    let (endpoint, seen) = scripted(Script::Refusing(&["CRC64NVME"])).await;
+    let options = with_keys(&[("endpoint", &endpoint)]);
+    let destination = open("s3://bkt/x", &options, &[]).await.unwrap();
+    destination.probe().await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), ["SHA256", "signed", "CRC64NVME"]);
 }
 
 #[tokio::test]

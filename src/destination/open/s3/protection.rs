@@ -3,7 +3,7 @@
 //! A signature over the bytes costs a SHA-256 of each part, which the same digest can carry as a
 //! checksum for nothing more; a CRC costs next to nothing, but only finds what goes wrong, not what
 //! somebody changes (`storage-servers.md` section 6, trap 17). So bytes are signed where nothing
-//! else keeps others from them on the way, and until the store has shown that it compares a CRC.
+//! else keeps others from them on the way, and until the store has said the CRC of a part back.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ pub(super) struct Protections {
     pub(super) usual: Protection,
     /// Of all uploads, at a store that refuses that; only where the operator leaves it open.
     pub(super) if_refused: Option<Protection>,
-    /// Of parts, where a CRC does and the store compares it.
+    /// Of parts, where a CRC does and the store says it back.
     pub(super) of_parts: Option<Protection>,
 }
 
@@ -65,11 +65,7 @@ impl Protections {
         });
         let way = |checksum| Protection {
             checksum,
-            payload: match (said, checksum, transport) {
-                (Some(said), _, _) => said,
-                (None, Some(Checksum::Crc64Nvme), Transport::Closed) => Payload::Unsigned,
-                (None, _, _) => Payload::Signed,
-            },
+            payload: said.unwrap_or(Payload::Signed),
         };
         let only = |checksum| Self {
             usual: way(checksum),
@@ -80,12 +76,16 @@ impl Protections {
             Asked::Checksum(checksum) => only(Some(checksum)),
             Asked::Off => only(None),
             Asked::Nothing => {
+                let cheap = Protection {
+                    checksum: Some(Checksum::Crc64Nvme),
+                    payload: Payload::Unsigned,
+                };
                 // Bytes that are signed have the digest of a better checksum already.
-                let cheap = Some(way(Some(Checksum::Crc64Nvme)));
+                let does = transport == Transport::Closed && said != Some(Payload::Signed);
                 Self {
                     usual: way(Some(Checksum::Sha256)),
                     if_refused: Some(way(None)),
-                    of_parts: cheap.filter(|cheap| cheap.payload == Payload::Unsigned),
+                    of_parts: does.then_some(cheap),
                 }
             }
         }
@@ -251,7 +251,7 @@ mod tests {
             (
                 Transport::Closed,
                 vec![("checksum_algorithm", "crc64nvme")],
-                only(CRC),
+                only(of(crc, Payload::Signed)),
             ),
             (
                 Transport::Closed,
@@ -261,11 +261,20 @@ mod tests {
             (Transport::Closed, vec![("unsigned_payload", "false")], OPEN),
             (
                 Transport::Closed,
+                vec![("unsigned_payload", "true")],
+                Protections {
+                    usual: of(sha, unsigned),
+                    if_refused: Some(of(None, unsigned)),
+                    of_parts: Some(CRC),
+                },
+            ),
+            (
+                Transport::Closed,
                 vec![
                     ("checksum_algorithm", "crc64nvme"),
-                    ("unsigned_payload", "false"),
+                    ("unsigned_payload", "true"),
                 ],
-                only(of(crc, Payload::Signed)),
+                only(CRC),
             ),
             (
                 Transport::Closed,
@@ -274,21 +283,11 @@ mod tests {
             ),
             (
                 Transport::Open,
-                vec![("checksum_algorithm", "sha256")],
-                only(SHA),
-            ),
-            (
-                Transport::Open,
-                vec![("checksum_algorithm", "crc64nvme")],
-                only(of(crc, Payload::Signed)),
-            ),
-            (
-                Transport::Open,
                 vec![("unsigned_payload", "true")],
                 Protections {
                     usual: of(sha, unsigned),
                     if_refused: Some(of(None, unsigned)),
-                    of_parts: Some(CRC),
+                    of_parts: None,
                 },
             ),
         ] {

@@ -11,7 +11,7 @@ use crate::model::secret::Secret;
 /// Whether others can change what is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transport {
-    /// TLS to a server that proves who it is, or never off this machine.
+    /// TLS to a server that proves who it is, or an address of this machine.
     Closed,
     Open,
 }
@@ -27,7 +27,11 @@ impl Transport {
             Some(endpoint) if endpoint.plain_http == PlainHttp::Allowed => {
                 is_here(endpoint) && !has_proxy(settings, environment)
             }
-            Some(_) | None => !settings.is_on("allow_invalid_certificates"),
+            // A proxy with a certificate of its own opens what it passes on.
+            Some(_) | None => {
+                !settings.is_on("allow_invalid_certificates")
+                    && settings.get("proxy_ca_certificate").is_none()
+            }
         };
         if closed { Self::Closed } else { Self::Open }
     }
@@ -106,6 +110,8 @@ mod tests {
             ("allow_invalid_certificates", "true"),
         ];
         assert_eq!(transport(&careless, &[]), Transport::Open);
+        let opened = [("proxy_ca_certificate", "its certificate")];
+        assert_eq!(transport(&opened, &[]), Transport::Open);
         let here = ("endpoint", "http://127.0.0.1:8333");
         let proxy = "http://proxy:3128";
         assert_eq!(
