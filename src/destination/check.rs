@@ -2,7 +2,7 @@
 
 use crate::destination::Destination;
 use crate::destination::error::Error;
-use crate::destination::redact::StoreFault;
+use crate::destination::fault::StoreFault;
 use crate::destination::sidecar::Document;
 use crate::destination::stored::Facts;
 use crate::destination::stored::StoredObject;

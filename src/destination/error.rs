@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::destination::fault::StoreFault;
 use crate::destination::redact::StoreError;
-use crate::destination::redact::StoreFault;
 use crate::destination::redact::io_fault;
 use crate::model::content::OutOfOrder;
 use crate::model::key::ObjectKey;
@@ -274,10 +274,8 @@ impl Error {
             | Self::NotADirectory { .. }
             | Self::Symlink { .. }
             | Self::Sidecar { .. } => FailureKind::Destination,
-            Self::File { source, .. } => kind_of_fault(io_fault(source)),
-            Self::Setup { source, .. } | Self::Store { source, .. } => {
-                kind_of_fault(source.fault())
-            }
+            Self::File { source, .. } => io_fault(source).kind(),
+            Self::Setup { source, .. } | Self::Store { source, .. } => source.fault().kind(),
             Self::Deadline { .. } => FailureKind::Unreachable,
             Self::SizeDiffers { .. } | Self::Unproved { .. } | Self::PastTheEnd { .. } => {
                 FailureKind::Integrity
@@ -302,23 +300,7 @@ impl Error {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Deadline { .. } | Self::SizeDiffers { .. } => Retry::Backoff,
-            Self::Store { source, .. } => match source.fault() {
-                // `NotFound`: an upload that the store forgot can be begun again.
-                StoreFault::Unreachable
-                | StoreFault::Busy
-                | StoreFault::NotFound
-                | StoreFault::Damaged
-                | StoreFault::Other => Retry::Backoff,
-                StoreFault::Credentials
-                | StoreFault::NoBucket
-                | StoreFault::Region
-                | StoreFault::NoSpace
-                | StoreFault::Forbidden
-                | StoreFault::FileTooLarge
-                | StoreFault::ForeignName
-                | StoreFault::Retained
-                | StoreFault::Refused(_) => Retry::Never,
-            },
+            Self::Store { source, .. } => source.fault().retry(),
             Self::Url { .. }
             | Self::UnknownOption { .. }
             | Self::BadOption { .. }
@@ -352,9 +334,7 @@ impl Error {
             | Self::UnknownOption { hint, .. }
             | Self::NoCredentials { hint, .. } => return hint.clone(),
             Self::BadOption { .. } => "correct it in the destination's `options` table",
-            Self::Setup { source, .. } | Self::Store { source, .. } => {
-                hint_for_fault(source.fault())
-            }
+            Self::Setup { source, .. } | Self::Store { source, .. } => source.fault().hint(),
             Self::RootMissing { .. } => {
                 "a missing root is often a disk that is not mounted; if it is a new place, make the directory first"
             }
@@ -363,7 +343,7 @@ impl Error {
             Self::Symlink { .. } => {
                 "copies are kept only in real directories and files below the root: remove the link"
             }
-            Self::File { source, .. } => hint_for_fault(io_fault(source)),
+            Self::File { source, .. } => io_fault(source).hint(),
             Self::Deadline { .. } => {
                 "the store answers too slowly: check the network and the store, then run again"
             }
@@ -441,62 +421,6 @@ impl Error {
             Some(source.fault())
         } else {
             None
-        }
-    }
-}
-
-const fn kind_of_fault(fault: StoreFault) -> FailureKind {
-    match fault {
-        StoreFault::Credentials => FailureKind::Credentials,
-        StoreFault::NoBucket | StoreFault::NotFound => FailureKind::NotFound,
-        StoreFault::Unreachable => FailureKind::Unreachable,
-        StoreFault::NoSpace => FailureKind::NoSpace,
-        StoreFault::Forbidden => FailureKind::Permission,
-        StoreFault::Retained => FailureKind::Policy,
-        StoreFault::Region
-        | StoreFault::Busy
-        | StoreFault::ForeignName
-        | StoreFault::FileTooLarge
-        | StoreFault::Damaged
-        | StoreFault::Refused(_)
-        | StoreFault::Other => FailureKind::Destination,
-    }
-}
-
-const fn hint_for_fault(fault: StoreFault) -> &'static str {
-    match fault {
-        StoreFault::Credentials => {
-            "check the key, its secret, its permissions on this bucket and prefix (read, write, list, abort uploads), and this machine's clock"
-        }
-        StoreFault::NoBucket => {
-            "check the name of the bucket or container and the endpoint; nestegg does not create it"
-        }
-        StoreFault::Region => "set the option `region` to the bucket's own region",
-        StoreFault::Unreachable => {
-            "check the endpoint, the network, and HTTP_PROXY if there is a proxy"
-        }
-        StoreFault::NoSpace => {
-            "make room there, or raise the quota; nestegg never deletes copies by itself"
-        }
-        StoreFault::Retained => {
-            "the store retains it (Object Lock, a hold, or a retention policy of the bucket): it can go once that ends"
-        }
-        StoreFault::Forbidden => "let the user that runs nestegg write there",
-        StoreFault::FileTooLarge => {
-            "use a file system that takes files of this length (FAT32 ends at 4 GiB), or raise the process's limit (`ulimit -f`)"
-        }
-        StoreFault::ForeignName => {
-            "some object there has a name with empty parts or dots alone: give nestegg a prefix of its own"
-        }
-        StoreFault::Busy => "the store is in trouble: run again later",
-        StoreFault::Damaged => {
-            "bytes changed between the archive's check and the store, so nothing was kept; the next run tries again; if it keeps happening, check this machine's memory, the network, and what stands before the store"
-        }
-        StoreFault::Refused(_) => {
-            "the store does not take this request: check the endpoint and the options; for S3-compatible stores try `checksum_algorithm = \"sha256\"` or `\"none\"`"
-        }
-        StoreFault::NotFound | StoreFault::Other => {
-            "the next run tries again; if it keeps happening, look at the store itself"
         }
     }
 }

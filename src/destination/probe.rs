@@ -12,8 +12,8 @@ use crate::destination::Destination;
 use crate::destination::OpenUpload;
 use crate::destination::UploadJournal;
 use crate::destination::error::Error;
+use crate::destination::fault::StoreFault;
 use crate::destination::open::Handle;
-use crate::destination::redact::StoreFault;
 use crate::model::key::ObjectKey;
 
 /// The part of a probe.

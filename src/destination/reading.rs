@@ -20,8 +20,8 @@ use object_store::GetResultPayload;
 
 use crate::destination::Destination;
 use crate::destination::error::Error;
+use crate::destination::fault::StoreFault;
 use crate::destination::redact::Scrubber;
-use crate::destination::redact::StoreFault;
 use crate::model::key::ObjectKey;
 
 /// How much of a local file is read at once.

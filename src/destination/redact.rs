@@ -8,6 +8,7 @@ use std::io;
 
 use object_store::client::HttpError;
 
+use crate::destination::fault::StoreFault;
 use crate::model::outcome::chain;
 use crate::model::secret::Secret;
 
@@ -16,39 +17,6 @@ const SHOWN_CHARACTERS: usize = 500;
 
 /// Values shorter than this are not looked for: they would match ordinary words.
 const SHORTEST_SECRET: usize = 8;
-
-/// What kind of failure a store reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreFault {
-    /// The credentials are bad, or not allowed to do this.
-    Credentials,
-    /// The bucket or container does not exist.
-    NoBucket,
-    /// The object or the upload does not exist.
-    NotFound,
-    /// The bucket lives in another region than the one configured.
-    Region,
-    /// Nobody answers, or not in time.
-    Unreachable,
-    /// The store is full, or the quota is used up.
-    NoSpace,
-    /// The store retains the object: by a date to come, a hold, or a rule of the bucket.
-    Retained,
-    /// The file system forbids it.
-    Forbidden,
-    /// The file system takes no file of that length, or the process may not write one.
-    FileTooLarge,
-    /// A foreign object has a name that the client can't read, so nothing can be listed.
-    ForeignName,
-    /// The store is in trouble, or has another change of the same object on its hands.
-    Busy,
-    /// What arrived is not what was sent, by its checksum.
-    Damaged,
-    /// The store does not take this request; with the HTTP status.
-    Refused(u16),
-    /// Anything else.
-    Other,
-}
 
 /// What a store said, redacted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -11,7 +11,7 @@ use object_store::ObjectStoreExt as _;
 
 use crate::destination::Destination;
 use crate::destination::error::Error;
-use crate::destination::redact::StoreFault;
+use crate::destination::fault::StoreFault;
 use crate::model::key::ObjectKey;
 
 /// A copy that is about to be removed, as the ledger has noted: both objects may still be there.

@@ -25,7 +25,7 @@ use object_store::client::ReqwestConnector;
 
 use crate::destination::Destination;
 use crate::destination::error::Error;
-use crate::destination::redact::StoreFault;
+use crate::destination::fault::StoreFault;
 use crate::model::key::ObjectKey;
 
 /// Until when an object is retained; dates as RFC 3339 writes them, or as HTTP does.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::destination::Destination;
 use crate::destination::error::Error;
-use crate::destination::redact::StoreFault;
+use crate::destination::fault::StoreFault;
 use crate::destination::stored::StoredObject;
 use crate::model::checksum::Algorithm;
 use crate::model::checksum::ContentDigest;

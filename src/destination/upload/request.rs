@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::destination::Destination;
 use crate::destination::error::Error;
+use crate::destination::fault::StoreFault;
 use crate::destination::mark_in;
-use crate::destination::redact::StoreFault;
 use crate::destination::upload::OpenUpload;
 use crate::destination::upload::UploadJournal;
 use crate::destination::ways::Spare;
