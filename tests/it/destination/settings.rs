@@ -290,14 +290,10 @@ async fn answer(
 ) -> (StatusCode, [(&'static str, &'static str); 1], String) {
     const ETAG: [(&str, &str); 1] = [("etag", "\"e\"")];
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let refused = match script {
-        Script::Always(status, body) => {
-            let echo = format!("{uri} {:?}", header("authorization"));
-            return (status, ETAG, body.replace("ECHO", &echo));
-        }
-        Script::Refusing(refused) => refused,
-        Script::RefusingParts => &["any part"],
-    };
+    if let Script::Always(status, body) = script {
+        let echo = format!("{uri} {:?}", header("authorization"));
+        return (status, ETAG, body.replace("ECHO", &echo));
+    }
     let checksum = header("x-amz-checksum-algorithm").unwrap_or("none");
     let begins = method == Method::POST && query.as_deref() == Some("uploads=");
     if begins {
@@ -308,26 +304,26 @@ async fn answer(
         seen.lock().unwrap().push(kind.to_owned());
     }
     let of_part = header("x-amz-checksum-sha256").or(header("x-amz-checksum-crc64nvme"));
-    match (refused, method.as_str()) {
-        (["any part"], "PUT") if of_part.is_some() => (
+    let is_refused = match (&script, method.as_str()) {
+        (Script::Refusing(refused), "POST") => refused.contains(&checksum),
+        (Script::RefusingParts, "PUT") => of_part.is_some(),
+        _others => false,
+    };
+    match method.as_str() {
+        _any if is_refused => (
             StatusCode::BAD_REQUEST,
             ETAG,
             "<Error><Code>InvalidArgument</Code></Error>".to_owned(),
         ),
-        (refused, "POST") if refused.contains(&checksum) => (
-            StatusCode::BAD_REQUEST,
-            ETAG,
-            "<Error><Code>InvalidArgument</Code></Error>".to_owned(),
-        ),
-        (_, "POST") if begins => (
+        "POST" if begins => (
             StatusCode::OK,
             ETAG,
             "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
                 .to_owned(),
         ),
-        (_, "PUT") => (StatusCode::OK, ETAG, String::new()),
-        (_, "DELETE") => (StatusCode::NO_CONTENT, ETAG, String::new()),
-        (_, _) => (
+        "PUT" => (StatusCode::OK, ETAG, String::new()),
+        "DELETE" => (StatusCode::NO_CONTENT, ETAG, String::new()),
+        _other => (
             StatusCode::NOT_FOUND,
             ETAG,
             "<Error><Code>NoSuchKey</Code></Error>".to_owned(),
